@@ -1,0 +1,242 @@
+//! Puts the tree on disk.
+//!
+//! Files and links are made under a temporary name and renamed into place, so a program that runs meanwhile keeps its
+//! own copy and nobody ever sees half a file. On the machine itself, a file of the administrator's below /etc that
+//! would be replaced by something else is kept under its name with `.saved` appended.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::tree::{Entry, LibDir, What, relative};
+use crate::Failure;
+
+/// Where the contents come from.
+pub(super) struct Sources {
+    /// The directory with the built programs.
+    pub(super) programs: PathBuf,
+    /// `compat/`.
+    pub(super) texts: PathBuf,
+}
+
+/// Lays out the entries below `destination`; returns notes on what was left undone.
+pub(super) fn place(
+    entries: &[Entry],
+    sources: &Sources,
+    libdir: LibDir,
+    destination: &Path,
+) -> Result<Vec<String>, Failure> {
+    fs::create_dir_all(destination).map_err(Failure::at(destination))?;
+    let mut notes = Vec::new();
+    for entry in entries {
+        let path = below(destination, &entry.path);
+        match &entry.what {
+            What::Directory { mode, owner } => {
+                fs::create_dir_all(&path).map_err(Failure::at(&path))?;
+                set_mode(&path, *mode)?;
+                notes.extend(give_to(&path, owner)?);
+            }
+            What::Program(name) => {
+                let source = sources.programs.join(name);
+                let contents = fs::read(&source).map_err(Failure::at(&source))?;
+                put(destination, &path, &Content::File(&contents, 0o755))?;
+            }
+            What::Text { source, mode } => {
+                let source = sources.texts.join(source);
+                let text = fs::read_to_string(&source).map_err(Failure::at(&source))?;
+                let text = text.replace("@HA_BIN@", libdir.programs());
+                put(destination, &path, &Content::File(text.as_bytes(), *mode))?;
+            }
+            What::Link(target) => put(
+                destination,
+                &path,
+                &Content::Link(&relative(&entry.path, target)),
+            )?,
+        }
+    }
+    Ok(notes)
+}
+
+enum Content<'a> {
+    File(&'a [u8], u32),
+    Link(&'a str),
+}
+
+impl Content<'_> {
+    /// Is this already what stands there?
+    fn stands_at(&self, path: &Path) -> bool {
+        match self {
+            Content::File(contents, _) => {
+                path.symlink_metadata().is_ok_and(|meta| meta.is_file())
+                    && fs::read(path).is_ok_and(|old| old == *contents)
+            }
+            Content::Link(target) => fs::read_link(path).is_ok_and(|old| old == Path::new(target)),
+        }
+    }
+}
+
+fn put(destination: &Path, path: &Path, content: &Content<'_>) -> Result<(), Failure> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(Failure::at(parent))?;
+    }
+    let on_this_machine = destination == Path::new("/");
+    if on_this_machine && path.starts_with("/etc") && path.is_file() && !content.stands_at(path) {
+        let saved = with_suffix(path, ".saved");
+        fs::rename(path, &saved).map_err(Failure::at(&saved))?;
+    }
+    let temporary = with_suffix(path, &format!(".{}", std::process::id()));
+    let _ = fs::remove_file(&temporary);
+    match content {
+        Content::File(contents, mode) => {
+            fs::write(&temporary, contents).map_err(Failure::at(&temporary))?;
+            set_mode(&temporary, *mode)?;
+        }
+        Content::Link(target) => symlink(target, &temporary).map_err(Failure::at(&temporary))?,
+    }
+    fs::rename(&temporary, path).map_err(Failure::at(path))
+}
+
+fn below(destination: &Path, path: &str) -> PathBuf {
+    destination.join(path.trim_start_matches('/'))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Failure::at(path))
+}
+
+/// Gives a directory to a user and his own group. Whether that can be done depends on who installs and on which users
+/// exist; what could not be done is a note, because packages do it again on the machine where they are installed.
+fn give_to(path: &Path, owner: &str) -> Result<Option<String>, Failure> {
+    let Some((user, group)) = ids(owner) else {
+        return Ok(Some(format!(
+            "no user {owner} here: {} keeps its owner",
+            path.display()
+        )));
+    };
+    match chown(path, Some(user), Some(group)) {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok((owner != "root").then(|| format!("not root: {} keeps its owner", path.display())))
+        }
+        Err(error) => Err(Failure::at(path)(error)),
+    }
+}
+
+/// User and group id of a user, as the system's own look-up sees them.
+fn ids(user: &str) -> Option<(u32, u32)> {
+    if user == "root" {
+        return Some((0, 0));
+    }
+    let output = Command::new("getent")
+        .args(["passwd", user])
+        .output()
+        .ok()?;
+    let line = String::from_utf8(output.stdout).ok()?;
+    let mut fields = line.trim_end().split(':').skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::install::tree;
+    use crate::scratch::Scratch;
+
+    /// Installs with two stand-ins for the programs.
+    fn install(scratch: &Scratch, libdir: LibDir) -> PathBuf {
+        let programs = scratch.path().join("built");
+        fs::create_dir_all(&programs).unwrap();
+        fs::write(programs.join("heartbeat"), "the daemon").unwrap();
+        fs::write(programs.join("ha-tools"), "the tools").unwrap();
+        let sources = Sources {
+            programs,
+            texts: crate::cargo::workspace().join("compat"),
+        };
+        let destination = scratch.path().join("tree");
+        place(&tree::tree(libdir), &sources, libdir, &destination).unwrap();
+        destination
+    }
+
+    #[test]
+    fn the_tree_is_complete_and_can_be_moved() {
+        let scratch = Scratch::new();
+        let first = install(&scratch, LibDir::Lib64);
+        let moved = scratch.path().join("moved");
+        fs::rename(first, &moved).unwrap();
+        for entry in tree::tree(LibDir::Lib64) {
+            let path = below(&moved, &entry.path);
+            let meta =
+                fs::metadata(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            match entry.what {
+                What::Directory { mode, .. } | What::Text { mode, .. } => {
+                    assert_eq!(meta.mode() & 0o7777, mode, "{}", path.display());
+                }
+                What::Program(_) => assert_eq!(meta.mode() & 0o7777, 0o755),
+                What::Link(_) => {
+                    assert_eq!(
+                        fs::read_to_string(&path).unwrap(),
+                        "the tools",
+                        "{}",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_name_the_library_directory() {
+        for (libdir, line) in [
+            (LibDir::Lib64, "HA_BIN=/usr/lib64/heartbeat\n"),
+            (LibDir::Lib, "HA_BIN=/usr/lib/heartbeat\n"),
+        ] {
+            let scratch = Scratch::new();
+            let tree = install(&scratch, libdir);
+            let script = fs::read_to_string(tree.join("etc/init.d/heartbeat")).unwrap();
+            assert!(script.contains(line), "{script}");
+            for name in [
+                "etc/init.d/heartbeat",
+                "etc/ha.d/shellfuncs",
+                "etc/ha.d/harc",
+            ] {
+                assert!(
+                    !fs::read_to_string(tree.join(name))
+                        .unwrap()
+                        .contains("@HA_"),
+                    "{name} has an open place"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn installing_again_replaces_and_leaves_no_rubbish() {
+        let scratch = Scratch::new();
+        let tree = install(&scratch, LibDir::Lib64);
+        fs::write(tree.join("etc/ha.d/harc"), "old").unwrap();
+        install(&scratch, LibDir::Lib64);
+        assert_ne!(
+            fs::read_to_string(tree.join("etc/ha.d/harc")).unwrap(),
+            "old"
+        );
+        let mut names: Vec<_> = fs::read_dir(tree.join("etc/ha.d"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["README.config", "harc", "rc.d", "resource.d", "shellfuncs"]
+        );
+    }
+}

@@ -1,0 +1,376 @@
+//! What is installed, and where: the list of `install-and-cli.md` 1.1 as far as this version covers it.
+//!
+//! Two programs are installed. `heartbeat` is the daemon; `ha-tools` is everything small, and finds out by the name it
+//! was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
+//! daemon knows them by that and does their work itself, while a file that the administrator puts in the place of such
+//! a link is run as a script.
+
+/// The library directory of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LibDir {
+    /// `/usr/lib64`, as on 64-bit Red Hat systems; the article's ha.cf names it.
+    Lib64,
+    /// `/usr/lib`.
+    Lib,
+}
+
+impl LibDir {
+    /// Reads the word of `--libdir`.
+    pub fn from_word(word: &str) -> Option<LibDir> {
+        match word {
+            "lib64" => Some(LibDir::Lib64),
+            "lib" => Some(LibDir::Lib),
+            _ => None,
+        }
+    }
+
+    /// Where heartbeat's programs lie; `HA_BIN` in scripts.
+    pub fn programs(self) -> &'static str {
+        match self {
+            LibDir::Lib64 => "/usr/lib64/heartbeat",
+            LibDir::Lib => "/usr/lib/heartbeat",
+        }
+    }
+}
+
+/// The directory of architecture-independent programs, `HA_NOARCHBIN` in scripts.
+const SHARE: &str = "/usr/share/heartbeat";
+/// Where tutorials tell people to copy their first configuration from.
+const DOC: &str = "/usr/share/doc/heartbeat-2.1.4";
+const MAN: &str = "/usr/share/man";
+
+/// One thing in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where, as an absolute path of the installed system.
+    pub path: String,
+    /// What.
+    pub what: What,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A directory of this mode and owner.
+    Directory {
+        /// Permission bits.
+        mode: u32,
+        /// User name; the group is the user's own.
+        owner: &'static str,
+    },
+    /// A program that cargo built, of this name.
+    Program(&'static str),
+    /// A file of `compat/`, with `@HA_BIN@` replaced by the programs' directory.
+    Text {
+        /// Path below `compat/`.
+        source: String,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A symbolic link to this absolute path of the installed system, written as a relative one.
+    Link(String),
+}
+
+/// Directories beyond the usual ones of the system: path, mode, owner (`install-and-cli.md` 1.1 and 3).
+const DIRECTORIES: &[(&str, u32, &str)] = &[
+    ("/etc/ha.d", 0o755, "root"),
+    ("/etc/ha.d/rc.d", 0o755, "root"),
+    ("/etc/ha.d/resource.d", 0o755, "root"),
+    ("/usr/share/heartbeat", 0o755, "root"),
+    ("/usr/share/doc/heartbeat-2.1.4", 0o755, "root"),
+    ("/var/lib/heartbeat", 0o755, "root"),
+    ("/var/lib/heartbeat/cores", 0o755, "root"),
+    ("/var/lib/heartbeat/cores/root", 0o700, "root"),
+    ("/var/lib/heartbeat/cores/nobody", 0o700, "nobody"),
+    ("/var/lib/heartbeat/cores/hacluster", 0o700, "hacluster"),
+    ("/var/run/heartbeat", 0o755, "root"),
+];
+
+/// Files of `compat/`: source, place, mode.
+const TEXTS: &[(&str, &str, u32)] = &[
+    ("ha.d/harc", "/etc/ha.d/harc", 0o755),
+    ("ha.d/shellfuncs", "/etc/ha.d/shellfuncs", 0o755),
+    ("ha.d/README.config", "/etc/ha.d/README.config", 0o644),
+    ("init.d/heartbeat", "/etc/init.d/heartbeat", 0o755),
+    ("logrotate.d/heartbeat", "/etc/logrotate.d/heartbeat", 0o644),
+];
+
+/// Samples below [`DOC`], from `compat/doc/`.
+const SAMPLES: &[&str] = &["README", "authkeys", "ha.cf", "haresources", "startstop"];
+
+/// Manual pages, from `compat/man/`.
+const MANUALS: &[&str] = &[
+    "hb_addnode.1",
+    "hb_delnode.1",
+    "hb_standby.1",
+    "hb_takeover.1",
+];
+
+/// Tools that lie beside the daemon.
+const LIB_TOOLS: &[&str] = &["findif", "ipfail", "send_arp"];
+
+/// Tools of [`SHARE`]. Scripts in the field call them by either directory, so each is linked into the other.
+const SHARE_TOOLS: &[&str] = &[
+    "ResourceManager",
+    "hb_addnode",
+    "hb_delnode",
+    "hb_setsite",
+    "hb_setweight",
+    "hb_standby",
+    "hb_takeover",
+    "mach_down",
+    "req_resource",
+];
+
+/// Stock handlers of cluster messages.
+const HANDLERS: &[&str] = &[
+    "ask_resources",
+    "hb_takeover",
+    "ip-request",
+    "ip-request-resp",
+    "status",
+];
+
+/// Stock resource scripts.
+const RESOURCES: &[&str] = &["IPaddr", "IPaddr2"];
+
+/// Everything that is installed, directories before what lies in them.
+pub fn tree(libdir: LibDir) -> Vec<Entry> {
+    let lib = libdir.programs();
+    let tools = format!("{lib}/ha-tools");
+    let mut entries = Vec::new();
+    let mut add = |path: String, what: What| entries.push(Entry { path, what });
+
+    for (path, mode, owner) in DIRECTORIES {
+        add((*path).into(), What::Directory { mode: *mode, owner });
+    }
+    add(
+        lib.into(),
+        What::Directory {
+            mode: 0o755,
+            owner: "root",
+        },
+    );
+    add(format!("{lib}/heartbeat"), What::Program("heartbeat"));
+    add(tools.clone(), What::Program("ha-tools"));
+    for (source, path, mode) in TEXTS {
+        add(
+            (*path).into(),
+            What::Text {
+                source: (*source).into(),
+                mode: *mode,
+            },
+        );
+    }
+    for name in SAMPLES {
+        add(
+            format!("{DOC}/{name}"),
+            What::Text {
+                source: format!("doc/{name}"),
+                mode: 0o644,
+            },
+        );
+    }
+    for name in MANUALS {
+        let section = name.rsplit('.').next().unwrap_or_default();
+        add(
+            format!("{MAN}/man{section}/{name}"),
+            What::Text {
+                source: format!("man/{name}"),
+                mode: 0o644,
+            },
+        );
+    }
+    for name in LIB_TOOLS {
+        add(format!("{lib}/{name}"), What::Link(tools.clone()));
+    }
+    for name in SHARE_TOOLS {
+        add(format!("{SHARE}/{name}"), What::Link(tools.clone()));
+        add(
+            format!("{lib}/{name}"),
+            What::Link(format!("{SHARE}/{name}")),
+        );
+    }
+    for name in HANDLERS {
+        add(format!("/etc/ha.d/rc.d/{name}"), What::Link(tools.clone()));
+    }
+    for name in RESOURCES {
+        add(
+            format!("/etc/ha.d/resource.d/{name}"),
+            What::Link(tools.clone()),
+        );
+    }
+    entries
+}
+
+/// The relative text of a link at `from` that leads to `to`, both absolute.
+pub(crate) fn relative(from: &str, to: &str) -> String {
+    let directory: Vec<&str> = from.split('/').filter(|part| !part.is_empty()).collect();
+    let directory = &directory[..directory.len().saturating_sub(1)];
+    let target: Vec<&str> = to.split('/').filter(|part| !part.is_empty()).collect();
+    let shared = directory
+        .iter()
+        .zip(&target)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = std::iter::repeat_n("..", directory.len() - shared);
+    up.chain(target[shared..].iter().copied())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn modes(libdir: LibDir) -> BTreeMap<String, What> {
+        let entries = tree(libdir);
+        let count = entries.len();
+        let map: BTreeMap<String, What> = entries.into_iter().map(|e| (e.path, e.what)).collect();
+        assert_eq!(map.len(), count, "a path is listed twice");
+        map
+    }
+
+    /// Runnable as a program: a program, a link to one, or an executable text.
+    fn executable(what: &What) -> bool {
+        match what {
+            What::Program(_) | What::Link(_) => true,
+            What::Text { mode, .. } => *mode == 0o755,
+            What::Directory { .. } => false,
+        }
+    }
+
+    /// The part of `install-and-cli.md` 1.1 that this version covers, written out path by path.
+    #[test]
+    fn the_legacy_file_list_is_there() {
+        for (libdir, lib) in [
+            (LibDir::Lib64, "/usr/lib64/heartbeat"),
+            (LibDir::Lib, "/usr/lib/heartbeat"),
+        ] {
+            let tree = modes(libdir);
+            let programs = [
+                "heartbeat",
+                "ipfail",
+                "findif",
+                "send_arp",
+                "hb_standby",
+                "hb_takeover",
+                "hb_addnode",
+                "hb_delnode",
+                "hb_setweight",
+                "hb_setsite",
+                "ResourceManager",
+                "mach_down",
+                "req_resource",
+            ];
+            let fixed = [
+                "/etc/ha.d/harc",
+                "/etc/ha.d/shellfuncs",
+                "/etc/ha.d/rc.d/ask_resources",
+                "/etc/ha.d/rc.d/hb_takeover",
+                "/etc/ha.d/rc.d/ip-request",
+                "/etc/ha.d/rc.d/ip-request-resp",
+                "/etc/ha.d/rc.d/status",
+                "/etc/ha.d/resource.d/IPaddr",
+                "/etc/ha.d/resource.d/IPaddr2",
+                "/etc/init.d/heartbeat",
+                "/usr/share/heartbeat/hb_standby",
+                "/usr/share/heartbeat/hb_takeover",
+                "/usr/share/heartbeat/hb_addnode",
+                "/usr/share/heartbeat/hb_delnode",
+                "/usr/share/heartbeat/hb_setweight",
+                "/usr/share/heartbeat/hb_setsite",
+                "/usr/share/heartbeat/ResourceManager",
+                "/usr/share/heartbeat/mach_down",
+                "/usr/share/heartbeat/req_resource",
+            ];
+            let wanted = programs
+                .iter()
+                .map(|name| format!("{lib}/{name}"))
+                .chain(fixed.map(String::from));
+            for path in wanted {
+                assert!(
+                    tree.get(&path).is_some_and(executable),
+                    "{path} is missing or not executable"
+                );
+            }
+            for path in [
+                "/etc/ha.d/README.config",
+                "/etc/logrotate.d/heartbeat",
+                "/usr/share/doc/heartbeat-2.1.4/ha.cf",
+                "/usr/share/doc/heartbeat-2.1.4/haresources",
+                "/usr/share/doc/heartbeat-2.1.4/authkeys",
+                "/usr/share/man/man1/hb_standby.1",
+                "/usr/share/man/man1/hb_takeover.1",
+                "/usr/share/man/man1/hb_addnode.1",
+                "/usr/share/man/man1/hb_delnode.1",
+            ] {
+                assert!(
+                    matches!(tree.get(path), Some(What::Text { mode: 0o644, .. })),
+                    "{path}"
+                );
+            }
+        }
+    }
+
+    /// The legacy installs none of these: they are the administrator's.
+    #[test]
+    fn no_configuration_is_installed() {
+        let tree = modes(LibDir::Lib64);
+        for path in [
+            "/etc/ha.d/ha.cf",
+            "/etc/ha.d/authkeys",
+            "/etc/ha.d/haresources",
+            "/etc/ha.d/conf",
+            "/etc/logd.cf",
+        ] {
+            assert!(!tree.contains_key(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_link_leads_to_something_installed() {
+        let tree = modes(LibDir::Lib64);
+        for (path, what) in &tree {
+            if let What::Link(target) = what {
+                assert!(tree.contains_key(target), "{path} -> {target}");
+            }
+        }
+    }
+
+    #[test]
+    fn directories_come_before_what_lies_in_them() {
+        let entries = tree(LibDir::Lib);
+        for (at, entry) in entries.iter().enumerate() {
+            let parent = entry
+                .path
+                .rsplit_once('/')
+                .map(|(parent, _)| parent)
+                .unwrap_or_default();
+            let later = entries[at..]
+                .iter()
+                .any(|e| e.path == parent && matches!(e.what, What::Directory { .. }));
+            assert!(!later, "{} comes before its directory", entry.path);
+        }
+    }
+
+    #[test]
+    fn links_are_relative() {
+        let tools = "/usr/lib64/heartbeat/ha-tools";
+        assert_eq!(relative("/usr/lib64/heartbeat/findif", tools), "ha-tools");
+        assert_eq!(
+            relative("/usr/share/heartbeat/hb_standby", tools),
+            "../../lib64/heartbeat/ha-tools"
+        );
+        assert_eq!(
+            relative("/etc/ha.d/rc.d/status", tools),
+            "../../../usr/lib64/heartbeat/ha-tools"
+        );
+        assert_eq!(
+            relative("/usr/lib64/heartbeat/x", "/usr/share/heartbeat/x"),
+            "../../share/heartbeat/x"
+        );
+    }
+}

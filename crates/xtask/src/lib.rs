@@ -1,0 +1,56 @@
+//! `cargo xtask`: what a developer runs, and what packagers build on.
+//!
+//! | command | module |
+//! |---|---|
+//! | `install` | [`install`]: a complete tree at the legacy's paths |
+//!
+//! Every command sets up what it needs.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+mod cargo;
+mod failure;
+pub mod install;
+#[cfg(test)]
+mod scratch;
+
+pub use failure::Failure;
+
+/// What `cargo xtask --help` prints.
+pub const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  install --destdir DIR [--libdir lib64|lib] [--debug]
+        Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
+        --libdir  the machine's library directory (default lib64)
+        --debug   an unoptimised build";
+
+/// Runs the command named by the first argument.
+///
+/// # Errors
+/// [`Failure::Usage`] for arguments that make no sense, else what the command could not do.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure> {
+    use lexopt::prelude::*;
+
+    let mut parser = lexopt::Parser::from_args(args);
+    match parser.next()? {
+        Some(Value(command)) => match command.to_str() {
+            Some("install") => install::run(parser),
+            Some("help") => help(),
+            _ => Err(Failure::Usage(format!(
+                "no such command: {}",
+                command.display()
+            ))),
+        },
+        Some(Short('h') | Long("help")) => help(),
+        Some(other) => Err(other.unexpected().into()),
+        None => Err(Failure::Usage("which command?".into())),
+    }
+}
+
+fn help() -> Result<ExitCode, Failure> {
+    println!("{USAGE}");
+    Ok(ExitCode::SUCCESS)
+}
