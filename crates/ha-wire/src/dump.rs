@@ -1,0 +1,149 @@
+//! The field dump of the legacy's log (`wire-protocol.md` 3.5).
+
+use std::fmt::Write;
+
+use crate::base64;
+use crate::message::{Field, Message, Value};
+use crate::netstring;
+
+/// At most this many fields are shown.
+const FIELDS_MAX: usize = 64;
+/// At most this many characters of a name or value are shown.
+const VALUE_MAX: usize = 512;
+
+impl Message {
+    /// The message as the legacy dumps it to the log: a line with the number of fields, then one line per field.
+    ///
+    /// ```text
+    /// MSG: Dumping message with 3 fields
+    /// MSG[0] : [t=status]
+    /// MSG[1] : [src=nodea]
+    /// MSG[2] : [(1)srcuuid=0x9e40...(36 27)]
+    /// ```
+    ///
+    /// The two numbers are the field's length in string and in netstring form. Where the legacy prints the address of a
+    /// binary value we print the value. Unprintable characters are shown as `\xNN`; long values and long messages are cut.
+    pub fn dump(&self) -> Vec<String> {
+        let mut lines = vec![format!("MSG: Dumping message with {} fields", self.len())];
+        for (i, field) in self.fields().enumerate().take(FIELDS_MAX) {
+            lines.push(format!("MSG[{i}] : [{}]", show(field)));
+        }
+        if self.len() > FIELDS_MAX {
+            lines.push(format!("MSG: {} more fields", self.len() - FIELDS_MAX));
+        }
+        lines
+    }
+}
+
+fn show(field: Field<'_>) -> String {
+    let name = printable(field.name, VALUE_MAX);
+    let (value, text_len, raw_len) = match field.value {
+        Value::Text(text) => return format!("{name}={}", printable(text, VALUE_MAX)),
+        Value::Binary(bytes) | Value::Compressed(bytes) => (
+            show_hex(bytes),
+            base64::encoded_len(bytes.len()),
+            bytes.len(),
+        ),
+        Value::List(list) => {
+            let packed = list.packed();
+            (printable(packed, VALUE_MAX), packed.len(), packed.len())
+        }
+        Value::Struct(message) => {
+            let mut bytes = Vec::new();
+            // The legacy gives lengths here; a message that cannot be encoded has none.
+            let length = netstring::write(message, &mut bytes).map_or(0, |()| bytes.len());
+            (format!("{} fields", message.len()), length, length)
+        }
+    };
+    // `(T)`, the name and `=`; the string form adds the line end.
+    let prefix_len = 3 + field.name.len() + 1;
+    let (text_len, raw_len) = (prefix_len + text_len + 1, prefix_len + raw_len);
+    format!(
+        "({}){name}={value}({text_len} {raw_len})",
+        field.value.type_number()
+    )
+}
+
+fn show_hex(bytes: &[u8]) -> String {
+    let mut text = String::from("0x");
+    for byte in bytes.iter().take(32) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    if bytes.len() > 32 {
+        text.push_str("...");
+    }
+    text
+}
+
+/// `bytes` fit for a log line: UTF-8 stays, control characters and other bytes become `\xNN`, and after about `max`
+/// characters it ends with `...`.
+pub(crate) fn printable(bytes: &[u8], max: usize) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if text.len() >= max {
+                return text + "...";
+            }
+            match character {
+                '\t' => text.push(' '),
+                character if character.is_control() => {
+                    let _ = write!(text, "\\x{:02x}", u32::from(character));
+                }
+                character => text.push(character),
+            }
+        }
+        for byte in chunk.invalid() {
+            if text.len() >= max {
+                return text + "...";
+            }
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_the_legacy_shows_it() {
+        let mut message = Message::new();
+        message.push("t", "status");
+        message.push_binary("srcuuid", &[0x9e; 16]);
+        message.push("ld", "0.1\n");
+        assert_eq!(
+            message.dump(),
+            [
+                "MSG: Dumping message with 3 fields",
+                "MSG[0] : [t=status]",
+                "MSG[1] : [(1)srcuuid=0x9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e(36 27)]",
+                "MSG[2] : [ld=0.1\\x0a]",
+            ]
+        );
+    }
+
+    #[test]
+    fn bounded() {
+        let mut message = Message::new();
+        for _ in 0..1000 {
+            message.push("x", [0u8; 10_000]);
+        }
+        let lines = message.dump();
+        assert_eq!(lines.len(), FIELDS_MAX + 2);
+        assert_eq!(lines.last().unwrap(), "MSG: 936 more fields");
+        assert!(lines.iter().all(|line| line.len() < 600));
+    }
+
+    #[test]
+    fn printable_text() {
+        assert_eq!(
+            printable("n\u{f6}de\x1b[1m".as_bytes(), 100),
+            "n\u{f6}de\\x1b[1m"
+        );
+        assert_eq!(printable(b"a\xffb", 100), "a\\xffb");
+        assert_eq!(printable(b"abcdef", 3), "abc...");
+        assert_eq!(printable(b"abc", 3), "abc");
+    }
+}

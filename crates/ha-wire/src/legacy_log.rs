@@ -1,0 +1,142 @@
+//! The legacy's log lines about packets that it refuses (`wire-protocol.md` 2.1, 2.2, 3.5).
+//!
+//! Operators and scripts look for these texts. Two things differ on purpose: the digest that *our* key gives for a
+//! foreign packet is not shown, since it would sign that packet for whoever can read the log; and what comes from the
+//! packet is made printable and cut.
+
+use crate::Encoding;
+use crate::dump::printable;
+use crate::error::{AuthCause, AuthFailure, DecodeError};
+use crate::message::Message;
+use crate::netstring;
+use crate::string_form;
+
+/// At most this many characters of a packet go into one log line.
+const SHOWN_MAX: usize = 1024;
+
+/// How bad the legacy considers a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// `ERROR`
+    Error,
+    /// `WARN`
+    Warning,
+}
+
+impl DecodeError {
+    /// The lines that the legacy logs for this error, most of which `log_badpack off` suppresses. Empty for a packet that
+    /// is to be dropped silently. `packet` is the refused packet.
+    ///
+    /// One foreign packet costs up to 70 lines; limiting how often this happens is the caller's task.
+    pub fn legacy_lines(&self, packet: &[u8]) -> Vec<(Severity, String)> {
+        let mut lines = Lines::default();
+        match self {
+            Self::UnknownFraming => {}
+            Self::LineWithoutEquals { offset } => {
+                lines.warning("ha_msg_add_nv_depth: line doesn't contain '='".into());
+                lines.unreadable_string(packet, *offset);
+            }
+            Self::Field { offset, .. } if packet.starts_with(string_form::START) => {
+                lines.warning(format!("string2msg_ll: {self}"));
+                lines.unreadable_string(packet, *offset);
+            }
+            Self::MissingTrailer => lines.missing_trailer(packet),
+            Self::Authentication(failure) => match failure.encoding {
+                Encoding::String => lines.string_authentication(failure),
+                Encoding::Netstring => lines.netstring_authentication(failure, packet),
+            },
+            Self::UnknownCompression { algorithm } => {
+                lines.error(format!(
+                    "cl_decompress: compress method({algorithm}) is not supported in this machine"
+                ));
+                lines.error("decompress msg failed".into());
+            }
+            Self::Decompression => lines.error("decompress msg failed".into()),
+            Self::TooBig { .. } | Self::TrailingData { .. } | Self::TooDeep => {
+                lines.error(format!("wirefmt2msg: {self}"));
+            }
+            Self::Field { .. } | Self::Netstring { .. } => {
+                lines.error(format!("netstring2msg: {self}"));
+                lines.error(format!("s={}", printable(packet, SHOWN_MAX)));
+            }
+        }
+        lines.0
+    }
+}
+
+#[derive(Default)]
+struct Lines(Vec<(Severity, String)>);
+
+impl Lines {
+    fn error(&mut self, text: String) {
+        self.0.push((Severity::Error, text));
+    }
+
+    fn warning(&mut self, text: String) {
+        self.0.push((Severity::Warning, text));
+    }
+
+    fn dump(&mut self, message: &Message) {
+        for line in message.dump() {
+            self.error(line);
+        }
+    }
+
+    fn unreadable_string(&mut self, packet: &[u8], offset: usize) {
+        let rest = packet.get(offset..).unwrap_or_default();
+        self.error("NV failure (string2msg_ll):".into());
+        self.error(format!("Input string: [{}]", printable(packet, SHOWN_MAX)));
+        self.error(format!("sp={}", printable(rest, SHOWN_MAX)));
+        self.error("depth=0".into());
+        self.dump(&string_form::readable_part(packet, offset));
+    }
+
+    fn string_authentication(&mut self, failure: &AuthFailure) {
+        match failure.cause {
+            AuthCause::WrongDigest => {}
+            AuthCause::UnknownIndex(index) => {
+                self.warning(format!("Invalid authentication type [{index}] in message!"));
+            }
+            AuthCause::BadToken => {
+                let token = failure.token.as_deref().unwrap_or("(nil)");
+                self.warning(format!("Bad/invalid auth token, authtoken={token}"));
+            }
+        }
+        let node = failure.node.as_deref().unwrap_or("?");
+        self.warning(format!(
+            "string2msg_ll: node [{node}] failed authentication"
+        ));
+    }
+
+    fn netstring_authentication(&mut self, failure: &AuthFailure, packet: &[u8]) {
+        let token = failure.token.as_deref().unwrap_or_default();
+        match failure.cause {
+            AuthCause::WrongDigest => {
+                let digest = token.split_once(' ').map_or(token, |(_, digest)| digest);
+                self.error(format!("authtoken does not match, authtoken={digest}"));
+            }
+            AuthCause::UnknownIndex(index) => {
+                self.warning(format!("Invalid authentication [{index}] in message!"));
+            }
+            AuthCause::BadToken => self.warning("Bad/invalid netstring auth string".into()),
+        }
+        let shown = printable(packet, SHOWN_MAX);
+        self.error(format!(
+            "netstring authentication failed, s={shown}, autotoken={token},"
+        ));
+        self.dump(&netstring::readable_part(packet));
+    }
+
+    fn missing_trailer(&mut self, packet: &[u8]) {
+        let end = netstring::body_end(packet).unwrap_or(packet.len());
+        let rest = packet.get(end..).unwrap_or_default();
+        let rest = printable(rest, SHOWN_MAX);
+        self.error(format!("cl_parse_int: Couldn't parse an int from: {rest}"));
+        self.error(format!(
+            "peel_netstring: Couldn't parse an int starting at: {rest}"
+        ));
+        self.error("peel_netstring() error in getting auth string".into());
+        self.error(format!("sp={rest}"));
+        self.error(format!("s={}", printable(packet, SHOWN_MAX)));
+    }
+}
