@@ -100,10 +100,14 @@ const SAMPLES: &[&str] = &["README", "authkeys", "ha.cf", "haresources", "starts
 
 /// Manual pages, from `compat/man/`.
 const MANUALS: &[&str] = &[
+    "authkeys.5",
+    "ha.cf.5",
+    "haresources.5",
     "hb_addnode.1",
     "hb_delnode.1",
     "hb_standby.1",
     "hb_takeover.1",
+    "heartbeat.8",
 ];
 
 /// Tools that lie beside the daemon.
@@ -302,6 +306,7 @@ mod tests {
                 "/usr/share/doc/heartbeat-2.1.4/ha.cf",
                 "/usr/share/doc/heartbeat-2.1.4/haresources",
                 "/usr/share/doc/heartbeat-2.1.4/authkeys",
+                "/usr/share/man/man8/heartbeat.8",
                 "/usr/share/man/man1/hb_standby.1",
                 "/usr/share/man/man1/hb_takeover.1",
                 "/usr/share/man/man1/hb_addnode.1",
