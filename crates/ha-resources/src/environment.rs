@@ -68,7 +68,10 @@ pub enum Occasion<'a> {
 }
 
 /// The whole environment, ready to be given to a child in place of the daemon's own.
-pub fn environment(settings: &Settings<'_>, occasion: Occasion<'_>) -> BTreeMap<OsString, OsString> {
+pub fn environment(
+    settings: &Settings<'_>,
+    occasion: Occasion<'_>,
+) -> BTreeMap<OsString, OsString> {
     let mut variables = Variables(settings.inherited.iter().cloned().collect());
     for (name, value) in settings.parameters {
         variables.set_free(name, value);
@@ -88,7 +91,9 @@ pub fn environment(settings: &Settings<'_>, occasion: Occasion<'_>) -> BTreeMap<
             variables.set_if(nice, "HA_NICEFAILBACK", "yes");
             variables.set_if(dont_ask, "HA_DONTASK", "yes");
         }
-        Occasion::Notification { own_status, nice, .. } => {
+        Occasion::Notification {
+            own_status, nice, ..
+        } => {
             variables.set("HA_OSTATUS", own_status);
             variables.set_if(nice, "HA_NICEFAILBACK", "yes");
         }
@@ -99,7 +104,10 @@ pub fn environment(settings: &Settings<'_>, occasion: Occasion<'_>) -> BTreeMap<
 fn set_fixed(variables: &mut Variables, settings: &Settings<'_>) {
     let paths = &settings.paths;
     let path = inherited_path(&variables.0);
-    variables.set_path("PATH", format!("{}:/usr/sbin:{SHARE_DIRECTORY}:{path}", settings.library));
+    variables.set_path(
+        "PATH",
+        format!("{}:/usr/sbin:{SHARE_DIRECTORY}:{path}", settings.library),
+    );
     variables.set_path("HA_DIR", &paths.config);
     variables.set_path("HA_RCDIR", &paths.handlers);
     variables.set_path("HA_CONFDIR", paths.config.join("conf"));
@@ -114,7 +122,7 @@ fn set_fixed(variables: &mut Variables, settings: &Settings<'_>) {
     variables.set("HA_BIN", settings.library);
     variables.set("HA_NOARCHBIN", SHARE_DIRECTORY);
     variables.set("HA_SBIN_DIR", "/usr/sbin");
-    variables.set("HA_DOCDIR", "/usr/share/doc/heartbeat");
+    variables.set("HA_DOCDIR", "/usr/share/doc/heartbeat-2.1.4");
     variables.set("HA_DATEFMT", DATE_FORMAT);
     variables.set("HA_CURHOST", settings.host);
     variables.set("HA_DEBUGLOG", settings.debugfile.unwrap_or("/dev/null"));
@@ -131,8 +139,12 @@ fn set_fixed(variables: &mut Variables, settings: &Settings<'_>) {
 }
 
 fn inherited_path(variables: &BTreeMap<OsString, OsString>) -> String {
-    let inherited = variables.get(&OsString::from("PATH")).map(|path| path.to_string_lossy().into_owned());
-    inherited.filter(|path| !path.is_empty()).unwrap_or_else(|| DEFAULT_PATH.to_owned())
+    let inherited = variables
+        .get(&OsString::from("PATH"))
+        .map(|path| path.to_string_lossy().into_owned());
+    inherited
+        .filter(|path| !path.is_empty())
+        .unwrap_or_else(|| DEFAULT_PATH.to_owned())
 }
 
 struct Variables(BTreeMap<OsString, OsString>);
@@ -173,30 +185,50 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings<'static> {
-        Settings { library: "/usr/lib64/heartbeat", host: "alpha", ..Settings::default() }
+        Settings {
+            library: "/usr/lib64/heartbeat",
+            host: "alpha",
+            ..Settings::default()
+        }
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        list.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn get(variables: &BTreeMap<OsString, OsString>, name: &str) -> Option<String> {
-        variables.get(&OsString::from(name)).map(|value| value.to_string_lossy().into_owned())
+        variables
+            .get(&OsString::from(name))
+            .map(|value| value.to_string_lossy().into_owned())
     }
 
     /// Every variable of the trace of the 3.0.6 daemon that is not a parameter of its own, with the values of 2.1.
     #[test]
     fn a_handler_sees_what_the_legacy_shows() {
-        let parameters = pairs(&[("auto_failback", "on"), ("deadping", "5000ms"), ("keepalive", "1")]);
-        let fields =
-            pairs(&[("t", "ip-request-resp"), ("src", "alpha"), ("ipaddr", "10.0.0.1/24"), ("auth", "1 c30c9cea")]);
+        let parameters = pairs(&[
+            ("auto_failback", "on"),
+            ("deadping", "5000ms"),
+            ("keepalive", "1"),
+        ]);
+        let fields = pairs(&[
+            ("t", "ip-request-resp"),
+            ("src", "alpha"),
+            ("ipaddr", "10.0.0.1/24"),
+            ("auth", "1 c30c9cea"),
+        ]);
         let settings = Settings {
             parameters: &parameters,
             logfile: Some("/var/log/ha-log"),
             debugfile: Some("/var/log/ha-debug"),
             ..settings()
         };
-        let occasion = Occasion::Notification { fields: &fields, own_status: "active", nice: true };
+        let occasion = Occasion::Notification {
+            fields: &fields,
+            own_status: "active",
+            nice: true,
+        };
         let variables = environment(&settings, occasion);
         for (name, value) in [
             ("HA_BIN", "/usr/lib64/heartbeat"),
@@ -204,7 +236,7 @@ mod tests {
             ("HA_DATEFMT", "%Y/%m/%d_%T "),
             ("HA_DEBUGLOG", "/var/log/ha-debug"),
             ("HA_DIR", "/etc/ha.d"),
-            ("HA_DOCDIR", "/usr/share/doc/heartbeat"),
+            ("HA_DOCDIR", "/usr/share/doc/heartbeat-2.1.4"),
             ("HA_FIFO", "/var/lib/heartbeat/fifo"),
             ("HA_FUNCS", "/etc/ha.d/shellfuncs"),
             ("HA_LOGD", "no"),
@@ -235,21 +267,50 @@ mod tests {
     fn occasions_differ_in_three_variables() {
         let shown = |occasion| {
             let variables = environment(&settings(), occasion);
-            ["HA_NICEFAILBACK", "HA_DONTASK", "HA_OSTATUS"].map(|name| get(&variables, name).is_some())
+            ["HA_NICEFAILBACK", "HA_DONTASK", "HA_OSTATUS"]
+                .map(|name| get(&variables, name).is_some())
         };
         assert_eq!(shown(Occasion::Handover), [false, false, false]);
-        assert_eq!(shown(Occasion::Acquisition { nice: true, dont_ask: true }), [true, true, false]);
-        assert_eq!(shown(Occasion::Acquisition { nice: false, dont_ask: false }), [false, false, false]);
-        let legacy = Occasion::Notification { fields: &[], own_status: "up", nice: false };
+        assert_eq!(
+            shown(Occasion::Acquisition {
+                nice: true,
+                dont_ask: true
+            }),
+            [true, true, false]
+        );
+        assert_eq!(
+            shown(Occasion::Acquisition {
+                nice: false,
+                dont_ask: false
+            }),
+            [false, false, false]
+        );
+        let legacy = Occasion::Notification {
+            fields: &[],
+            own_status: "up",
+            nice: false,
+        };
         assert_eq!(shown(legacy), [false, false, true]);
     }
 
     #[test]
     fn a_message_overrides_parameters_but_not_the_fixed_variables() {
         let parameters = pairs(&[("debug", "0"), ("hg", "parameter")]);
-        let fields = pairs(&[("hg", "field"), ("FUNCS", "/tmp/evil"), ("NICEFAILBACK", "yes"), ("LOGFACILITY", "x")]);
-        let settings = Settings { parameters: &parameters, ..settings() };
-        let occasion = Occasion::Notification { fields: &fields, own_status: "up", nice: false };
+        let fields = pairs(&[
+            ("hg", "field"),
+            ("FUNCS", "/tmp/evil"),
+            ("NICEFAILBACK", "yes"),
+            ("LOGFACILITY", "x"),
+        ]);
+        let settings = Settings {
+            parameters: &parameters,
+            ..settings()
+        };
+        let occasion = Occasion::Notification {
+            fields: &fields,
+            own_status: "up",
+            nice: false,
+        };
         let variables = environment(&settings, occasion);
         assert_eq!(get(&variables, "HA_hg").unwrap(), "field");
         assert_eq!(get(&variables, "HA_FUNCS").unwrap(), "/etc/ha.d/shellfuncs");
@@ -260,9 +321,17 @@ mod tests {
     #[test]
     fn what_no_environment_can_hold_is_left_out() {
         let fields = pairs(&[("a=b", "x"), ("", "x"), ("nul", "a\0b"), ("fine", "")]);
-        let occasion = Occasion::Notification { fields: &fields, own_status: "up", nice: false };
+        let occasion = Occasion::Notification {
+            fields: &fields,
+            own_status: "up",
+            nice: false,
+        };
         let variables = environment(&settings(), occasion);
-        assert!(variables.keys().all(|name| !name.to_string_lossy().contains('=')));
+        assert!(
+            variables
+                .keys()
+                .all(|name| !name.to_string_lossy().contains('='))
+        );
         assert_eq!(get(&variables, "HA_nul"), None);
         assert_eq!(get(&variables, "HA_fine").as_deref(), Some(""));
     }
@@ -275,9 +344,22 @@ mod tests {
             ("LANGUAGE".into(), "de".into()),
             ("HA_DONTASK".into(), "yes".into()),
         ];
-        let acquisition = Occasion::Acquisition { nice: true, dont_ask: false };
-        let variables = environment(&Settings { inherited, debug_level: 2, ..settings() }, acquisition);
-        assert_eq!(get(&variables, "PATH").unwrap(), "/usr/lib64/heartbeat:/usr/sbin:/usr/share/heartbeat:/bin");
+        let acquisition = Occasion::Acquisition {
+            nice: true,
+            dont_ask: false,
+        };
+        let variables = environment(
+            &Settings {
+                inherited,
+                debug_level: 2,
+                ..settings()
+            },
+            acquisition,
+        );
+        assert_eq!(
+            get(&variables, "PATH").unwrap(),
+            "/usr/lib64/heartbeat:/usr/sbin:/usr/share/heartbeat:/bin"
+        );
         assert_eq!(get(&variables, "HA_STOPRETRYMAX").unwrap(), "3");
         assert_eq!(get(&variables, "HA_DEBUG").unwrap(), "2");
         assert_eq!(get(&variables, "HA_DONTASK"), None);

@@ -33,7 +33,9 @@ pub enum InjectError {
 impl fmt::Display for InjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InjectError::BadField { name } => write!(f, "{name}: value too long or with a line break"),
+            InjectError::BadField { name } => {
+                write!(f, "{name}: value too long or with a line break")
+            }
             InjectError::TooLong => write!(f, "message longer than {MESSAGE_MAX} bytes"),
             InjectError::NotRunning => f.write_str("heartbeat is not running"),
             InjectError::NotFifo => f.write_str("not a FIFO"),
@@ -59,8 +61,11 @@ pub fn frame(fields: &[(&str, &str)]) -> Result<Vec<u8>, InjectError> {
     let mut text = String::from(">>>\n");
     for (name, value) in fields {
         let unfit = |part: &str| part.contains(['\n', '\r', '\0']);
-        if unfit(name) || unfit(value) || name.is_empty() || name.len() + 1 + value.len() > LINE_MAX {
-            return Err(InjectError::BadField { name: (*name).to_owned() });
+        if unfit(name) || unfit(value) || name.is_empty() || name.len() + 1 + value.len() > LINE_MAX
+        {
+            return Err(InjectError::BadField {
+                name: (*name).to_owned(),
+            });
         }
         text.push_str(name);
         text.push('=');
@@ -68,7 +73,11 @@ pub fn frame(fields: &[(&str, &str)]) -> Result<Vec<u8>, InjectError> {
         text.push('\n');
     }
     text.push_str("<<<\n");
-    if text.len() > MESSAGE_MAX { Err(InjectError::TooLong) } else { Ok(text.into_bytes()) }
+    if text.len() > MESSAGE_MAX {
+        Err(InjectError::TooLong)
+    } else {
+        Ok(text.into_bytes())
+    }
 }
 
 /// Writes one message in one piece.
@@ -83,11 +92,16 @@ pub fn inject(fifo: &Path, fields: &[(&str, &str)]) -> Result<(), InjectError> {
     // Look before opening: opening a device or a plain file could already do harm.
     match fs::metadata(fifo) {
         Ok(metadata) if !metadata.file_type().is_fifo() => return Err(InjectError::NotFifo),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(InjectError::NotRunning),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(InjectError::NotRunning);
+        }
         Err(error) => return Err(InjectError::Io(error)),
         Ok(_) => {}
     }
-    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(fifo);
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(fifo);
     let mut file = opened.map_err(|error| match error.raw_os_error() {
         Some(libc::ENXIO) => InjectError::NotRunning,
         _ => InjectError::Io(error),
@@ -102,18 +116,37 @@ mod tests {
 
     #[test]
     fn the_form_is_that_of_the_trace() {
-        let bytes = frame(&[("t", "resource"), ("rsc_hold", "foreign"), ("info", "mach_down")]).unwrap();
-        assert_eq!(bytes, b">>>\nt=resource\nrsc_hold=foreign\ninfo=mach_down\n<<<\n");
+        let bytes = frame(&[
+            ("t", "resource"),
+            ("rsc_hold", "foreign"),
+            ("info", "mach_down"),
+        ])
+        .unwrap();
+        assert_eq!(
+            bytes,
+            b">>>\nt=resource\nrsc_hold=foreign\ninfo=mach_down\n<<<\n"
+        );
     }
 
     #[test]
     fn what_would_break_the_form_is_refused() {
-        assert!(matches!(frame(&[("t", "a\n<<<\n>>>\nt=b")]), Err(InjectError::BadField { name }) if name == "t"));
-        assert!(matches!(frame(&[("a\nb", "c")]), Err(InjectError::BadField { .. })));
-        assert!(matches!(frame(&[("n", &"x".repeat(510))]), Err(InjectError::BadField { .. })));
+        assert!(
+            matches!(frame(&[("t", "a\n<<<\n>>>\nt=b")]), Err(InjectError::BadField { name }) if name == "t")
+        );
+        assert!(matches!(
+            frame(&[("a\nb", "c")]),
+            Err(InjectError::BadField { .. })
+        ));
+        assert!(matches!(
+            frame(&[("n", &"x".repeat(510))]),
+            Err(InjectError::BadField { .. })
+        ));
         assert!(frame(&[("n", &"x".repeat(509))]).is_ok());
         let long = "x".repeat(500);
-        assert!(matches!(frame(&[("n", long.as_str()); 9]), Err(InjectError::TooLong)));
+        assert!(matches!(
+            frame(&[("n", long.as_str()); 9]),
+            Err(InjectError::TooLong)
+        ));
     }
 
     #[test]
@@ -121,11 +154,17 @@ mod tests {
         let root = std::env::temp_dir().join(format!("ha-resources-inject-{}", std::process::id()));
         fs::create_dir_all(&root).unwrap();
         let missing = root.join("missing");
-        assert!(matches!(inject(&missing, &[("t", "x")]), Err(InjectError::NotRunning)));
+        assert!(matches!(
+            inject(&missing, &[("t", "x")]),
+            Err(InjectError::NotRunning)
+        ));
         assert!(!missing.exists());
         let plain = root.join("plain");
         fs::write(&plain, "").unwrap();
-        assert!(matches!(inject(&plain, &[("t", "x")]), Err(InjectError::NotFifo)));
+        assert!(matches!(
+            inject(&plain, &[("t", "x")]),
+            Err(InjectError::NotFifo)
+        ));
         assert_eq!(fs::read(&plain).unwrap(), b"");
         fs::remove_dir_all(&root).unwrap();
     }

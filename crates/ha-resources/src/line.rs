@@ -16,7 +16,11 @@ pub struct LogLine {
 impl LogLine {
     /// A line.
     pub fn new(program: &'static str, severity: Severity, text: impl Into<String>) -> Self {
-        LogLine { program, severity, text: text.into() }
+        LogLine {
+            program,
+            severity,
+            text: text.into(),
+        }
     }
 
     /// The line that `harc` writes before it runs a handler (`resource-protocol.md` 4.1). For the daemon, which runs
@@ -27,7 +31,11 @@ impl LogLine {
 
     /// The line of the handler `ip-request-resp` (`resource-protocol.md` 2.4.5).
     pub fn received_response(key: &str, ok: &str, we_own: &str) -> Self {
-        LogLine::new("ip-request-resp", Severity::Plain, format!("received ip-request-resp {key} {ok} {we_own}"))
+        LogLine::new(
+            "ip-request-resp",
+            Severity::Plain,
+            format!("received ip-request-resp {key} {ok} {we_own}"),
+        )
     }
 }
 

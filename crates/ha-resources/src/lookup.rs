@@ -56,12 +56,14 @@ pub fn script_in<'a>(
     if name.is_empty() {
         return None;
     }
-    directories.into_iter().map(|directory| below(directory, name)).find(|path| facts.is_executable_file(path)).map(
-        |path| {
+    directories
+        .into_iter()
+        .map(|directory| below(directory, name))
+        .find(|path| facts.is_executable_file(path))
+        .map(|path| {
             let native = NativeAgent::named(name).filter(|_| facts.is_stock(&path));
             Script { path, native }
-        },
-    )
+        })
 }
 
 /// Joins by text: `Path::join` would let a name that begins with `/` replace the directory.
@@ -92,12 +94,16 @@ impl Installed {
     /// `tools` is the path of our own multi-call binary ([`TOOLS_PROGRAM`]). It is looked at afresh at each question,
     /// so that a package upgrade under a running daemon does no harm.
     pub fn new(paths: Paths, tools: impl Into<PathBuf>) -> Self {
-        Installed { paths, tools: tools.into() }
+        Installed {
+            paths,
+            tools: tools.into(),
+        }
     }
 
     /// With [`TOOLS_PROGRAM`] where the package puts it.
     pub fn at_standard_place(paths: Paths) -> Self {
-        let tools = Paths::library(|directory| directory.join(TOOLS_PROGRAM).exists()).join(TOOLS_PROGRAM);
+        let tools =
+            Paths::library(|directory| directory.join(TOOLS_PROGRAM).exists()).join(TOOLS_PROGRAM);
         Installed::new(paths, tools)
     }
 
@@ -109,17 +115,21 @@ impl Installed {
     /// The handler for a message type in `rc.d`, executable or not; nothing if there is no such file.
     pub fn handler(&self, kind: &str) -> Option<PathBuf> {
         let path = below(&self.paths.handlers, kind);
-        fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()).then_some(path)
+        fs::metadata(&path)
+            .is_ok_and(|metadata| metadata.is_file())
+            .then_some(path)
     }
 }
 
 impl FileFacts for Installed {
     fn is_executable_file(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        fs::metadata(path)
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     }
 
     fn is_stock(&self, path: &Path) -> bool {
-        let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+        let identity =
+            |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
         match (identity(path), identity(&self.tools)) {
             (Ok(file), Ok(tools)) => file == tools,
             _ => false,
@@ -129,7 +139,11 @@ impl FileFacts for Installed {
 
 impl Lookup for Installed {
     fn script(&self, name: &str) -> Option<Script> {
-        script_in([self.paths.resources.as_path(), self.paths.init.as_path()], name, self)
+        script_in(
+            [self.paths.resources.as_path(), self.paths.init.as_path()],
+            name,
+            self,
+        )
     }
 
     fn local_giveip(&self) -> Option<PathBuf> {
@@ -151,7 +165,9 @@ mod tests {
         }
 
         fn is_stock(&self, path: &Path) -> bool {
-            self.0.iter().any(|(file, stock)| Path::new(file) == path && *stock)
+            self.0
+                .iter()
+                .any(|(file, stock)| Path::new(file) == path && *stock)
         }
     }
 
@@ -162,17 +178,35 @@ mod tests {
     #[test]
     fn the_first_directory_wins() {
         let found = find("web", &[("/i/web", false), ("/r/web", false)]).unwrap();
-        assert_eq!(found, Script { path: "/r/web".into(), native: None });
-        assert_eq!(find("web", &[("/i/web", false)]).unwrap().path, Path::new("/i/web"));
+        assert_eq!(
+            found,
+            Script {
+                path: "/r/web".into(),
+                native: None
+            }
+        );
+        assert_eq!(
+            find("web", &[("/i/web", false)]).unwrap().path,
+            Path::new("/i/web")
+        );
         assert_eq!(find("web", &[]), None);
         assert_eq!(find("", &[("/r/", false)]), None);
     }
 
     #[test]
     fn our_own_address_agents_are_native_until_replaced() {
-        assert_eq!(find("IPaddr", &[("/r/IPaddr", true)]).unwrap().native, Some(NativeAgent::IpAddr));
-        assert_eq!(find("IPaddr2", &[("/r/IPaddr2", true)]).unwrap().native, Some(NativeAgent::IpAddr2));
-        assert_eq!(find("IPaddr", &[("/r/IPaddr", false)]).unwrap().native, None);
+        assert_eq!(
+            find("IPaddr", &[("/r/IPaddr", true)]).unwrap().native,
+            Some(NativeAgent::IpAddr)
+        );
+        assert_eq!(
+            find("IPaddr2", &[("/r/IPaddr2", true)]).unwrap().native,
+            Some(NativeAgent::IpAddr2)
+        );
+        assert_eq!(
+            find("IPaddr", &[("/r/IPaddr", false)]).unwrap().native,
+            None
+        );
         assert_eq!(find("Other", &[("/r/Other", true)]).unwrap().native, None);
     }
 
@@ -187,15 +221,26 @@ mod tests {
         let resources = root.join("resource.d");
         fs::create_dir_all(resources.join("directory")).unwrap();
         let tools = root.join(TOOLS_PROGRAM);
-        for (path, mode) in [(tools.clone(), 0o755), (resources.join("plain"), 0o644), (resources.join("own"), 0o755)] {
+        for (path, mode) in [
+            (tools.clone(), 0o755),
+            (resources.join("plain"), 0o644),
+            (resources.join("own"), 0o755),
+        ] {
             fs::write(&path, "#!/bin/sh\n").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         }
         std::os::unix::fs::symlink(&tools, resources.join("IPaddr")).unwrap();
-        let paths = Paths { resources: resources.clone(), init: root.join("none"), ..Paths::default() };
+        let paths = Paths {
+            resources: resources.clone(),
+            init: root.join("none"),
+            ..Paths::default()
+        };
         let installed = Installed::new(paths, &tools);
 
-        assert_eq!(installed.script("IPaddr").unwrap().native, Some(NativeAgent::IpAddr));
+        assert_eq!(
+            installed.script("IPaddr").unwrap().native,
+            Some(NativeAgent::IpAddr)
+        );
         assert_eq!(installed.script("own").unwrap().path, resources.join("own"));
         assert_eq!(installed.script("plain"), None);
         assert_eq!(installed.script("directory"), None);

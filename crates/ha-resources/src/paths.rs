@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 pub const SHARE_DIRECTORY: &str = "/usr/share/heartbeat";
 
 /// Where distributions put the programs of `HA_BIN`, the preferred one first (`resource-scripts.md` 1.2).
-pub const LIBRARY_DIRECTORIES: [&str; 3] = ["/usr/lib64/heartbeat", "/usr/libexec/heartbeat", "/usr/lib/heartbeat"];
+pub const LIBRARY_DIRECTORIES: [&str; 3] = [
+    "/usr/lib64/heartbeat",
+    "/usr/libexec/heartbeat",
+    "/usr/lib/heartbeat",
+];
 
 /// The files and directories that resource management uses. In production they are fixed; the variables that the
 /// legacy's `shellfuncs` honours can move them, which is how tests work on a tree of their own.
@@ -38,7 +42,11 @@ impl Default for Paths {
 impl Paths {
     /// The paths that a program with this environment uses. An empty variable counts as absent.
     pub fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = |name: &str| {
+            variable(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let config = path("HA_DIR").unwrap_or_else(|| PathBuf::from("/etc/ha.d"));
         Paths {
             haresources: config.join("haresources"),
@@ -46,14 +54,18 @@ impl Paths {
             resources: path("HA_RESOURCEDIR").unwrap_or_else(|| config.join("resource.d")),
             init: PathBuf::from("/etc/init.d"),
             fifo: path("HA_FIFO").unwrap_or_else(|| PathBuf::from("/var/lib/heartbeat/fifo")),
-            scratch: path("HA_RSCTMP").unwrap_or_else(|| PathBuf::from("/var/run/heartbeat/rsctmp")),
+            scratch: path("HA_RSCTMP")
+                .unwrap_or_else(|| PathBuf::from("/var/run/heartbeat/rsctmp")),
             config,
         }
     }
 
     /// `HA_BIN` on this machine: the first of [`LIBRARY_DIRECTORIES`] that `exists` says yes to, else the first at all.
     pub fn library(exists: impl Fn(&Path) -> bool) -> &'static Path {
-        let found = LIBRARY_DIRECTORIES.iter().map(Path::new).find(|directory| exists(directory));
+        let found = LIBRARY_DIRECTORIES
+            .iter()
+            .map(Path::new)
+            .find(|directory| exists(directory));
         found.unwrap_or(Path::new(LIBRARY_DIRECTORIES[0]))
     }
 }
@@ -88,7 +100,10 @@ mod tests {
 
     #[test]
     fn the_library_directory_is_the_one_that_exists() {
-        assert_eq!(Paths::library(|path| path.ends_with("libexec/heartbeat")), Path::new("/usr/libexec/heartbeat"));
+        assert_eq!(
+            Paths::library(|path| path.ends_with("libexec/heartbeat")),
+            Path::new("/usr/libexec/heartbeat")
+        );
         assert_eq!(Paths::library(|_| false), Path::new("/usr/lib64/heartbeat"));
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What is tried, in order, to reset the machine (`resource-protocol.md` 1.7).
-pub const REBOOT_COMMANDS: [(&str, &[&str]); 2] = [("/sbin/reboot", &["-nf"]), ("/sbin/init", &["6"])];
+pub const REBOOT_COMMANDS: [(&str, &[&str]); 2] =
+    [("/sbin/reboot", &["-nf"]), ("/sbin/init", &["6"])];
 
 /// Logged when nothing of that works.
 pub const UNABLE: &str = "Unable to force reboot.";

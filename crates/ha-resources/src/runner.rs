@@ -45,7 +45,11 @@ pub struct Runner<'a> {
 impl<'a> Runner<'a> {
     /// `reboot` is called with the word of a resource that cannot be stopped.
     pub fn new(lookup: &'a dyn Lookup, context: RunContext<'a>, reboot: &'a dyn Fn(&str)) -> Self {
-        Runner { lookup, context, reboot }
+        Runner {
+            lookup,
+            context,
+            reboot,
+        }
     }
 
     /// Runs a task to its end. Blocks as long as its scripts do: there is no time limit, as in the legacy.
@@ -64,15 +68,29 @@ impl<'a> Runner<'a> {
     /// Runs one script and waits for its end.
     pub fn execute(&self, invocation: &Invocation) -> RunResult {
         let mut command = Command::new(&invocation.path);
-        command.args(invocation.all_arguments()).stdin(Stdio::null());
+        command
+            .args(invocation.all_arguments())
+            .stdin(Stdio::null());
         command.env_clear().envs(self.context.environment);
         let captured = invocation.action == Action::Status;
-        command.stdout(if captured { Stdio::piped() } else { self.output() }).stderr(self.output());
+        command
+            .stdout(if captured {
+                Stdio::piped()
+            } else {
+                self.output()
+            })
+            .stderr(self.output());
         let spawned = command.spawn();
         let mut child = match spawned {
             Ok(child) => child,
             // The shell's codes: found but not executable, or not found.
-            Err(error) => return RunResult::code(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }),
+            Err(error) => {
+                return RunResult::code(if error.kind() == std::io::ErrorKind::NotFound {
+                    127
+                } else {
+                    126
+                });
+            }
         };
         let stdout = child.stdout.take().map(read_answer).unwrap_or_default();
         let code = child.wait().map_or(126, exit_code);
@@ -84,7 +102,9 @@ impl<'a> Runner<'a> {
             Output::Inherited => Stdio::inherit(),
             Output::DebugLog => {
                 let debuglog = self.context.log.settings().debuglog.as_deref();
-                debuglog.and_then(open_append).map_or_else(Stdio::null, Stdio::from)
+                debuglog
+                    .and_then(open_append)
+                    .map_or_else(Stdio::null, Stdio::from)
             }
         }
     }
@@ -97,7 +117,12 @@ fn open_append(path: &Path) -> Option<File> {
 /// Keeps a bounded beginning and reads the rest to nowhere, lest the script block or die of a closed pipe.
 fn read_answer(mut pipe: impl Read) -> Vec<u8> {
     let mut answer = Vec::new();
-    if pipe.by_ref().take(STATUS_OUTPUT_MAX).read_to_end(&mut answer).is_ok() {
+    if pipe
+        .by_ref()
+        .take(STATUS_OUTPUT_MAX)
+        .read_to_end(&mut answer)
+        .is_ok()
+    {
         let _ = std::io::copy(&mut pipe, &mut std::io::sink());
     }
     answer
@@ -105,5 +130,9 @@ fn read_answer(mut pipe: impl Read) -> Vec<u8> {
 
 /// The shell's view of an end: the exit code, or 128 + signal.
 fn exit_code(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| status.signal().map_or(126, |signal| signal.saturating_add(128)))
+    status.code().unwrap_or_else(|| {
+        status
+            .signal()
+            .map_or(126, |signal| signal.saturating_add(128))
+    })
 }

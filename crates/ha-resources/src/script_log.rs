@@ -37,12 +37,18 @@ impl LogSettings {
             let value = variable(name)?.to_string_lossy().into_owned();
             Some(value).filter(|value| !value.is_empty())
         };
-        let positive = |name: &str| text(name).and_then(|value| value.parse::<u32>().ok()).is_some_and(|level| level > 0);
+        let positive = |name: &str| {
+            text(name)
+                .and_then(|value| value.parse::<u32>().ok())
+                .is_some_and(|level| level > 0)
+        };
         LogSettings {
             logd: text("HA_LOGD").as_deref() == Some("yes"),
             facility: text("HA_LOGFACILITY").filter(|facility| facility != "none"),
             logfile: text("HA_LOGFILE").map(PathBuf::from),
-            debuglog: text("HA_DEBUGLOG").filter(|path| path != "/dev/null").map(PathBuf::from),
+            debuglog: text("HA_DEBUGLOG")
+                .filter(|path| path != "/dev/null")
+                .map(PathBuf::from),
             date_format: text("HA_DATEFMT").unwrap_or_else(|| DATE_FORMAT.to_owned()),
             debugging: positive("HA_DEBUG") || positive("HA_debug"),
         }
@@ -61,7 +67,11 @@ pub struct ScriptLog {
 impl ScriptLog {
     /// A log for this process.
     pub fn new(settings: LogSettings) -> Self {
-        ScriptLog { settings, pid: std::process::id(), to_stderr: true }
+        ScriptLog {
+            settings,
+            pid: std::process::id(),
+            to_stderr: true,
+        }
     }
 
     /// The same log for a program whose standard error is redirected to the debug log, as `ResourceManager` does for
@@ -103,7 +113,9 @@ impl ScriptLog {
             (None, Some(debuglog)) => append(debuglog, &format!("{date}{text}\n")),
             (None, None) => {}
         }
-        if let Some(debuglog) = &self.settings.debuglog {
+        if let Some(debuglog) = &self.settings.debuglog
+            && self.settings.logfile.as_ref() != Some(debuglog)
+        {
             append(debuglog, &line);
         }
     }
@@ -163,10 +175,13 @@ pub fn syslog_level(text: &str) -> SyslogLevel {
 /// The number of a syslog facility, `kern` to `local7`.
 fn facility_number(name: &str) -> Option<u8> {
     const NAMES: [&str; 24] = [
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "", "", "",
-        "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
+        "authpriv", "ftp", "", "", "", "", "local0", "local1", "local2", "local3", "local4",
+        "local5", "local6", "local7",
     ];
-    let position = NAMES.iter().position(|known| !known.is_empty() && known.eq_ignore_ascii_case(name))?;
+    let position = NAMES
+        .iter()
+        .position(|known| !known.is_empty() && known.eq_ignore_ascii_case(name))?;
     u8::try_from(position).ok()
 }
 
@@ -178,13 +193,19 @@ fn to_syslog(facility: &str, level: SyslogLevel, tag: &str, text: &str) -> io::R
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     socket.connect("/dev/log")?;
-    socket.send(format!("<{priority}>{stamp} {tag}: {text}").as_bytes()).map(drop)
+    socket
+        .send(format!("<{priority}>{stamp} {tag}: {text}").as_bytes())
+        .map(drop)
 }
 
 /// Runs `ha_logger`; true if it took the line.
 fn logger(arguments: &[&str]) -> bool {
     let mut command = Command::new("ha_logger");
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -217,9 +238,16 @@ fn format_date(format: &str, time: &LocalTime) -> String {
             Some('S') => text.push_str(&format!("{:02}", time.second)),
             Some('T') => text.push_str(&clock),
             Some('R') => text.push_str(&format!("{:02}:{:02}", time.hour, time.minute)),
-            Some('F') => text.push_str(&format!("{:04}-{:02}-{:02}", time.year, time.month, time.day)),
-            Some('D') => text
-                .push_str(&format!("{:02}/{:02}/{:02}", time.month, time.day, time.year.rem_euclid(100))),
+            Some('F') => text.push_str(&format!(
+                "{:04}-{:02}-{:02}",
+                time.year, time.month, time.day
+            )),
+            Some('D') => text.push_str(&format!(
+                "{:02}/{:02}/{:02}",
+                time.month,
+                time.day,
+                time.year.rem_euclid(100)
+            )),
             Some('t') => text.push('\t'),
             Some('n') => text.push('\n'),
             Some('%') => text.push('%'),
@@ -234,13 +262,23 @@ fn format_date(format: &str, time: &LocalTime) -> String {
 mod tests {
     use super::*;
 
-    const TIME: LocalTime = LocalTime { year: 2026, month: 11, day: 3, hour: 22, minute: 9, second: 7 };
+    const TIME: LocalTime = LocalTime {
+        year: 2026,
+        month: 11,
+        day: 3,
+        hour: 22,
+        minute: 9,
+        second: 7,
+    };
 
     #[test]
     fn dates_follow_the_format() {
         assert_eq!(format_date("%Y/%m/%d_%T ", &TIME), "2026/11/03_22:09:07 ");
         assert_eq!(format_date("%b %d %T ", &TIME), "Nov 03 22:09:07 ");
-        assert_eq!(format_date("%F%t%R %e%%%q%", &TIME), "2026-11-03\t22:09  3%%q%");
+        assert_eq!(
+            format_date("%F%t%R %e%%%q%", &TIME),
+            "2026-11-03\t22:09  3%%q%"
+        );
     }
 
     #[test]
@@ -292,12 +330,22 @@ mod tests {
             ..LogSettings::default()
         });
         log.write(&LogLine::new("harc", Severity::Info, "Running x"));
-        log.write(&LogLine::new("harc", Severity::Debug, "not while debugging is off"));
+        log.write(&LogLine::new(
+            "harc",
+            Severity::Debug,
+            "not while debugging is off",
+        ));
         log.debug("harc", "debug: always");
         let tag = format!("harc[{}]", std::process::id());
-        assert_eq!(std::fs::read_to_string(&logfile).unwrap(), format!("{tag}:\tDATE info: Running x\n"));
+        assert_eq!(
+            std::fs::read_to_string(&logfile).unwrap(),
+            format!("{tag}:\tDATE info: Running x\n")
+        );
         let debug = std::fs::read_to_string(&debuglog).unwrap();
-        assert_eq!(debug, format!("{tag}:\tDATE info: Running x\n{tag}:\tDATE debug: always\n"));
+        assert_eq!(
+            debug,
+            format!("{tag}:\tDATE info: Running x\n{tag}:\tDATE debug: always\n")
+        );
         std::fs::remove_dir_all(&root).unwrap();
     }
 }

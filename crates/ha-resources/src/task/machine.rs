@@ -71,15 +71,24 @@ impl Cursor {
     }
 
     fn last(group: Group) -> Self {
-        Cursor { position: group.resources.len(), group }
+        Cursor {
+            position: group.resources.len(),
+            group,
+        }
     }
 
     fn forward(self) -> Self {
-        Cursor { position: self.position + 1, ..self }
+        Cursor {
+            position: self.position + 1,
+            ..self
+        }
     }
 
     fn backward(self) -> Self {
-        Cursor { position: self.position.saturating_sub(1), ..self }
+        Cursor {
+            position: self.position.saturating_sub(1),
+            ..self
+        }
     }
 }
 
@@ -95,7 +104,11 @@ impl Resource {
         group.resources.get(index).map(|resource| Resource {
             word: resource.word.clone(),
             name: resource.script_name().to_owned(),
-            arguments: resource.arguments().into_iter().map(str::to_owned).collect(),
+            arguments: resource
+                .arguments()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         })
     }
 
@@ -140,7 +153,12 @@ impl Task {
 
     /// Acquires the groups of a dead node, with the lines of `mach_down` (`resource-protocol.md` 2.4.7). `nice` is the
     /// coordinated mode. The message that ends the takeover is the caller's business.
-    pub fn mach_down(node: &str, groups: Vec<Group>, nice: bool, stop_retries: StopRetries) -> Self {
+    pub fn mach_down(
+        node: &str,
+        groups: Vec<Group>,
+        nice: bool,
+        stop_retries: StopRetries,
+    ) -> Self {
         let line = |text: String| Work::Line(LogLine::new("mach_down", Severity::Info, text));
         let mut work = Vec::new();
         for group in groups {
@@ -148,9 +166,13 @@ impl Task {
             work.push(Work::Take(group));
         }
         if nice {
-            work.push(line(format!("{SHARE_DIRECTORY}/mach_down: nice_failback: foreign resources acquired")));
+            work.push(line(format!(
+                "{SHARE_DIRECTORY}/mach_down: nice_failback: foreign resources acquired"
+            )));
         }
-        work.push(line(format!("mach_down takeover complete for node {node}.")));
+        work.push(line(format!(
+            "mach_down takeover complete for node {node}."
+        )));
         Task::of(work, stop_retries)
     }
 
@@ -201,9 +223,13 @@ impl Task {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Checking(cursor, script) => self.checked(cursor, script, &result),
             State::Starting(cursor, script) => self.started(cursor, &script, &result),
-            State::Stopping(cursor, script, retries) => self.stopped(cursor, &script, retries, &result),
+            State::Stopping(cursor, script, retries) => {
+                self.stopped(cursor, &script, retries, &result)
+            }
             State::Verifying(cursor) => self.verified(cursor, judge_status(&result.stdout)),
-            State::Asking(group, question) => self.asked(group, question, judge_status(&result.stdout)),
+            State::Asking(group, question) => {
+                self.asked(group, question, judge_status(&result.stdout))
+            }
             State::Announcing(group) => self.begin_giving(group),
             idle => panic!("told of the end of a script while none runs: {idle:?}"),
         }
@@ -213,7 +239,10 @@ impl Task {
         match work {
             Work::Line(line) => self.ready.push_back(Step::Log(line)),
             Work::Take(group) => {
-                self.log(Severity::Info, format!("Acquiring resource group: {}", group.line_text()));
+                self.log(
+                    Severity::Info,
+                    format!("Acquiring resource group: {}", group.line_text()),
+                );
                 self.state = State::Check(Cursor::first(group));
             }
             Work::Give(group) => self.begin_giving(group),
@@ -223,16 +252,24 @@ impl Task {
     }
 
     fn begin_giving(&mut self, group: Group) {
-        self.log(Severity::Info, format!("Releasing resource group: {}", group.line_text()));
+        self.log(
+            Severity::Info,
+            format!("Releasing resource group: {}", group.line_text()),
+        );
         self.state = State::Stop(Cursor::last(group), 0);
     }
 
     // Taking (1.6).
 
     fn check(&mut self, cursor: Cursor, lookup: &dyn Lookup) {
-        let Some(resource) = Resource::at(&cursor.group, cursor.position) else { return };
-        let Some(script) = self.locate(&resource, lookup) else { return self.start_failed(cursor) };
-        self.ready.push_back(Step::Run(resource.invocation(&script, Action::Status)));
+        let Some(resource) = Resource::at(&cursor.group, cursor.position) else {
+            return;
+        };
+        let Some(script) = self.locate(&resource, lookup) else {
+            return self.start_failed(cursor);
+        };
+        self.ready
+            .push_back(Step::Run(resource.invocation(&script, Action::Status)));
         self.state = State::Checking(cursor, script);
     }
 
@@ -255,8 +292,15 @@ impl Task {
     }
 
     fn start_failed(&mut self, cursor: Cursor) {
-        let word = cursor.group.resources.get(cursor.position).map_or("", |resource| resource.word.as_str());
-        self.log(Severity::Crit, format!("Giving up resources due to failure of {word}"));
+        let word = cursor
+            .group
+            .resources
+            .get(cursor.position)
+            .map_or("", |resource| resource.word.as_str());
+        self.log(
+            Severity::Crit,
+            format!("Giving up resources due to failure of {word}"),
+        );
         self.outcome.failed.push(cursor.group.key().to_owned());
         self.begin_giving(cursor.group);
     }
@@ -264,7 +308,11 @@ impl Task {
     // Giving (1.7).
 
     fn stop(&mut self, cursor: Cursor, retries: Retries, lookup: &dyn Lookup) {
-        let Some(resource) = cursor.position.checked_sub(1).and_then(|index| Resource::at(&cursor.group, index)) else {
+        let Some(resource) = cursor
+            .position
+            .checked_sub(1)
+            .and_then(|index| Resource::at(&cursor.group, index))
+        else {
             return;
         };
         let Some(script) = self.locate(&resource, lookup) else {
@@ -281,30 +329,46 @@ impl Task {
     fn stopped(&mut self, cursor: Cursor, script: &Script, retries: Retries, result: &RunResult) {
         let index = cursor.position.saturating_sub(1);
         self.report(&cursor, index, script, Action::Stop, result.code);
-        let Some(resource) = Resource::at(&cursor.group, index) else { return };
+        let Some(resource) = Resource::at(&cursor.group, index) else {
+            return;
+        };
         if result.code == 0 {
             self.state = State::Stop(cursor.backward(), 0);
         } else if self.stop_retries.allows(retries) {
             self.ready.push_back(Step::Wait(StopRetries::PAUSE));
-            self.log(Severity::Info, format!("Retrying failed stop operation [{}]", resource.word));
+            self.log(
+                Severity::Info,
+                format!("Retrying failed stop operation [{}]", resource.word),
+            );
             self.state = State::Stop(cursor, retries.saturating_add(1));
         } else {
-            self.ready.push_back(Step::Run(resource.invocation(script, Action::Status)));
+            self.ready
+                .push_back(Step::Run(resource.invocation(script, Action::Status)));
             self.state = State::Verifying(cursor);
         }
     }
 
     fn verified(&mut self, cursor: Cursor, running: bool) {
         let index = cursor.position.saturating_sub(1);
-        let word = cursor.group.resources.get(index).map_or_else(String::new, |resource| resource.word.clone());
+        let word = cursor
+            .group
+            .resources
+            .get(index)
+            .map_or_else(String::new, |resource| resource.word.clone());
         if running {
             self.log(Severity::Crit, "Resource STOP failure. Reboot required!");
             self.log(Severity::Crit, "Killing heartbeat ungracefully!");
             self.ready.push_back(Step::Reboot { word: word.clone() });
             self.outcome.unstoppable.push(word);
         } else {
-            self.log(Severity::Error, format!("Resource script for {word} probably not LSB-compliant."));
-            self.log(Severity::Warn, format!("it ({word}) MUST succeed on a stop when already stopped"));
+            self.log(
+                Severity::Error,
+                format!("Resource script for {word} probably not LSB-compliant."),
+            );
+            self.log(
+                Severity::Warn,
+                format!("it ({word}) MUST succeed on a stop when already stopped"),
+            );
             self.log(Severity::Warn, "Machine reboot narrowly avoided!");
             self.outcome.stop_failed.push(word);
         }
@@ -314,9 +378,14 @@ impl Task {
     // Asking (2.4.5, 2.5).
 
     fn ask(&mut self, group: Group, question: Question, lookup: &dyn Lookup) {
-        let Some(resource) = Resource::at(&group, 0) else { return };
-        let Some(script) = self.locate(&resource, lookup) else { return self.asked(group, question, false) };
-        self.ready.push_back(Step::Run(resource.invocation(&script, Action::Status)));
+        let Some(resource) = Resource::at(&group, 0) else {
+            return;
+        };
+        let Some(script) = self.locate(&resource, lookup) else {
+            return self.asked(group, question, false);
+        };
+        self.ready
+            .push_back(Step::Run(resource.invocation(&script, Action::Status)));
         self.state = State::Asking(group, question);
     }
 
@@ -332,9 +401,17 @@ impl Task {
     }
 
     fn announce(&mut self, group: Group, lookup: &dyn Lookup) {
-        let Some(path) = lookup.local_giveip() else { return self.begin_giving(group) };
+        let Some(path) = lookup.local_giveip() else {
+            return self.begin_giving(group);
+        };
         let word = group.key().to_owned();
-        let invocation = Invocation { path, arguments: Vec::new(), action: Action::LocalGive, native: None, word };
+        let invocation = Invocation {
+            path,
+            arguments: Vec::new(),
+            action: Action::LocalGive,
+            native: None,
+            word,
+        };
         self.ready.push_back(Step::Run(invocation));
         self.state = State::Announcing(group);
     }
@@ -345,7 +422,10 @@ impl Task {
     fn locate(&mut self, resource: &Resource, lookup: &dyn Lookup) -> Option<Script> {
         let script = lookup.script(&resource.name);
         if script.is_none() {
-            self.log(Severity::Error, format!("Cannot locate resource script {}", resource.name));
+            self.log(
+                Severity::Error,
+                format!("Cannot locate resource script {}", resource.name),
+            );
         }
         script
     }
@@ -357,18 +437,29 @@ impl Task {
         self.ready.push_back(Step::Run(invocation));
     }
 
-    fn report(&mut self, cursor: &Cursor, index: usize, script: &Script, action: Action, code: i32) {
+    fn report(
+        &mut self,
+        cursor: &Cursor,
+        index: usize,
+        script: &Script,
+        action: Action,
+        code: i32,
+    ) {
         if let Some(resource) = Resource::at(&cursor.group, index) {
             let command = resource.invocation(script, action).command_line();
             self.log(Severity::Debug, format!("{command} done. RC={code}"));
         }
         if code != 0 {
-            self.log(Severity::Error, format!("Return code {code} from {}", shown(&script.path)));
+            self.log(
+                Severity::Error,
+                format!("Return code {code} from {}", shown(&script.path)),
+            );
         }
     }
 
     fn log(&mut self, severity: Severity, text: impl Into<String>) {
-        self.ready.push_back(Step::Log(LogLine::new(MANAGER, severity, text)));
+        self.ready
+            .push_back(Step::Log(LogLine::new(MANAGER, severity, text)));
     }
 }
 

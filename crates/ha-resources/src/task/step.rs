@@ -43,7 +43,10 @@ pub struct Invocation {
 impl Invocation {
     /// All arguments, the action last.
     pub fn all_arguments(&self) -> impl Iterator<Item = &str> {
-        self.arguments.iter().map(String::as_str).chain([self.action.word()])
+        self.arguments
+            .iter()
+            .map(String::as_str)
+            .chain([self.action.word()])
     }
 
     /// `<path> <arguments> <action>` as in the log.
@@ -94,7 +97,10 @@ pub struct RunResult {
 impl RunResult {
     /// An end without output.
     pub fn code(code: i32) -> Self {
-        RunResult { code, stdout: Vec::new() }
+        RunResult {
+            code,
+            stdout: Vec::new(),
+        }
     }
 }
 
