@@ -1,0 +1,198 @@
+//! The pid file and the liveness test that goes with it (`install-and-cli.md` 3).
+//!
+//! The file is exactly 11 bytes: the pid right-aligned in ten columns and a newline. It is written under a name of its
+//! own and hard-linked into place, so that two daemons starting at once cannot both win. It is never removed at
+//! shutdown; scripts know the difference between "no file" and "stale file".
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What a pid file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PidFile {
+    /// There is none, or it holds no number.
+    Absent,
+    /// It names a process that is gone, or that runs another program.
+    Stale {
+        /// The recorded pid.
+        pid: u32,
+    },
+    /// It names a live process that runs the same executable as we do.
+    Running {
+        /// Its pid.
+        pid: u32,
+    },
+}
+
+/// Reads a pid file and tests whether its process lives **and** executes the same file as the caller. The second half
+/// keeps a recycled pid from being taken for the daemon (and killed).
+pub fn inspect(path: &Path) -> PidFile {
+    let Some(pid) = read_pid(path) else {
+        return PidFile::Absent;
+    };
+    match (executable(&pid.to_string()), executable("self")) {
+        (Some(theirs), Some(ours)) if theirs == ours => PidFile::Running { pid },
+        _ => PidFile::Stale { pid },
+    }
+}
+
+fn executable(process: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/exe")).ok()
+}
+
+fn read_pid(path: &Path) -> Option<u32> {
+    let text = fs::read_to_string(path).ok()?;
+    // Like the legacy's scanf: leading white space, then a number; what follows does not matter.
+    let digits: String = text
+        .trim_start()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok().filter(|pid| *pid > 0)
+}
+
+/// Why the pid file could not be written.
+#[derive(Debug)]
+pub enum PidFileError {
+    /// Another instance lives.
+    Held {
+        /// Its pid.
+        pid: u32,
+    },
+    /// The file system refused.
+    Io(io::Error),
+}
+
+impl std::fmt::Display for PidFileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PidFileError::Held { pid } => write!(f, "already held by pid {pid}"),
+            PidFileError::Io(error) => f.write_str(&crate::errno_text(error)),
+        }
+    }
+}
+
+impl std::error::Error for PidFileError {}
+
+/// Writes our own pid, replacing a stale file. Succeeds at once if the file already names us (a re-executed daemon).
+///
+/// # Errors
+/// [`PidFileError::Held`] if a live instance other than us is named there.
+pub fn create(path: &Path) -> Result<(), PidFileError> {
+    let own = std::process::id();
+    match inspect(path) {
+        PidFile::Running { pid } if pid == own => return Ok(()),
+        PidFile::Running { pid } => return Err(PidFileError::Held { pid }),
+        PidFile::Stale { .. } | PidFile::Absent => {}
+    }
+    link_into_place(path, own).map_err(|error| match (error.kind(), inspect(path)) {
+        (io::ErrorKind::AlreadyExists, PidFile::Running { pid }) => PidFileError::Held { pid },
+        _ => PidFileError::Io(error),
+    })
+}
+
+/// Writes our pid whatever the file says.
+pub(crate) fn replace(path: &Path) -> io::Result<()> {
+    link_into_place(path, std::process::id())
+}
+
+fn link_into_place(path: &Path, pid: u32) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{pid}"));
+    let temporary = PathBuf::from(temporary);
+    // A left-over of a crashed namesake must not stand in the way.
+    remove_if_present(&temporary)?;
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(format!("{pid:>10}\n").as_bytes()));
+    let linked = written
+        .and_then(|()| remove_if_present(path))
+        .and_then(|()| fs::hard_link(&temporary, path));
+    let removed = remove_if_present(&temporary);
+    linked.and(removed)
+}
+
+fn remove_if_present(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::testing::ScratchDir;
+
+    #[test]
+    fn is_eleven_bytes_and_leaves_nothing_else_behind() {
+        let dir = ScratchDir::new();
+        let path = dir.path().join("d.pid");
+        create(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{:>10}\n", std::process::id()));
+        assert_eq!(text.len(), 11);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(
+            inspect(&path),
+            PidFile::Running {
+                pid: std::process::id()
+            }
+        );
+        // Again: it is ours already.
+        create(&path).unwrap();
+    }
+
+    #[test]
+    fn missing_or_senseless_files_count_as_absent() {
+        let dir = ScratchDir::new();
+        let path = dir.path().join("d.pid");
+        assert_eq!(inspect(&path), PidFile::Absent);
+        for text in ["", "abc\n", "0\n", "-4\n", "99999999999999\n"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(inspect(&path), PidFile::Absent, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_live_process_running_something_else_is_stale_and_replaced() {
+        let dir = ScratchDir::new();
+        let path = dir.path().join("d.pid");
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        // Until the child has executed `sleep` it still runs our own image.
+        let deadline = crate::clock::monotonic() + std::time::Duration::from_secs(10);
+        fs::write(&path, format!("{:>10}\n", other.id())).unwrap();
+        while matches!(inspect(&path), PidFile::Running { .. })
+            && crate::clock::monotonic() < deadline
+        {
+            std::thread::yield_now();
+        }
+        assert_eq!(inspect(&path), PidFile::Stale { pid: other.id() });
+        create(&path).unwrap();
+        assert_eq!(
+            inspect(&path),
+            PidFile::Running {
+                pid: std::process::id()
+            }
+        );
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error() {
+        let dir = ScratchDir::new();
+        assert!(matches!(
+            create(&dir.path().join("none/d.pid")),
+            Err(PidFileError::Io(_))
+        ));
+    }
+}
