@@ -266,7 +266,7 @@ mod tests {
         write(&message, &mut bytes).unwrap();
         assert_eq!(
             bytes.escape_ascii().to_string(),
-            "###\\n9:(0)t=x,\\ny,7:(1)b=\\x00,,21:(2)s=###\\n7:(0)a=1,,%%%\\n,18:(3)l=3:abc,4:defg,,7:(4)c=zz,%%%\\n"
+            "###\\n9:(0)t=x,\\ny,7:(1)b=\\x00,,22:(2)s=###\\n6:(0)a=1,%%%\\n,18:(3)l=3:abc,4:defg,,7:(4)c=zz,%%%\\n"
         );
         assert_eq!(roundtrip(&message), Ok(message));
     }

@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn netstrings_where_they_are_understood() {
-        let text = "x\n###\n10:(0)t=a\n%%%\n,%%%\n>>>\nt=b\n<<<\n";
+        let text = "x\n###\n11:(0)t=a\n%%%\n,%%%\n>>>\nt=b\n<<<\n";
         assert_eq!(
             messages(Framing::Any, text),
-            ["###\n10:(0)t=a\n%%%\n,%%%\n", ">>>\nt=b\n<<<\n"]
+            ["###\n11:(0)t=a\n%%%\n,%%%\n", ">>>\nt=b\n<<<\n"]
         );
         assert_eq!(messages(Framing::String, text), [">>>\nt=b\n<<<\n"]);
     }

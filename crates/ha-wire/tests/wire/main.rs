@@ -1,0 +1,6 @@
+//! The wire format seen from outside: captured packets, authentication, properties.
+
+mod authentication;
+mod captured;
+mod common;
+mod properties;
