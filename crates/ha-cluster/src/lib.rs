@@ -1,1 +1,43 @@
-//! (to be written)
+//! The heartbeat core: who is alive, what was delivered, and who owns which resources.
+//!
+//! Sans-I/O. [`Core`] never reads a clock, a socket, a file, the host name or a random source: time, randomness and
+//! identity are arguments. The shell around it calls [`Core::handle`] with every [`Input`], drains [`Core::poll_action`]
+//! until it is empty, sleeps until [`Core::next_deadline`], and repeats. Everything that the core wants done is an
+//! [`Action`]; what takes time (scripts, releases, takeovers) is a [`Job`] whose end comes back as
+//! [`Input::JobEnded`].
+//!
+//! The rules are those of `wire-protocol.md` (sections 4 to 9) and `resource-protocol.md`; where a rule is implemented
+//! its section is named.
+#![forbid(unsafe_code)]
+
+mod action;
+mod admin;
+mod config;
+mod core;
+mod delivery;
+mod dispatch;
+mod history;
+mod input;
+mod job;
+mod jobs;
+mod membership;
+mod node;
+mod random;
+mod recovery;
+mod resources;
+mod shutdown;
+mod snapshot;
+mod standby;
+mod throttle;
+mod time;
+mod tracking;
+
+pub use action::{Action, Event, ExitKind, Level};
+pub use config::{
+    AutoFailback, Config, Held, MediumKind, MediumSpec, NodeKind, NodeSpec, RestartState,
+};
+pub use core::Core;
+pub use input::Input;
+pub use job::{FailedGroup, Hold, Job, JobId, JobOutcome, Notification, Report};
+pub use snapshot::{Counters, NodeSnapshot, ResourceSnapshot, Snapshot};
+pub use time::Now;

@@ -1,0 +1,147 @@
+//! Adding and deleting nodes, weights and sites (`wire-protocol.md` 9, `resource-protocol.md` 7.3).
+
+use ha_wire::Message;
+
+use crate::core::{Core, links_of};
+use crate::node::{Node, Status};
+use crate::{NodeKind, NodeSpec};
+
+/// Nodes at most, ping nodes included (`wire-protocol.md` 1.1).
+const NODES_MAX: usize = 100;
+
+impl Core {
+    /// `addnode`: every node, the sender included, adds the names.
+    pub(crate) fn receive_addnode(&mut self, message: &Message) {
+        for name in list_of(message) {
+            if self.find(&name).is_some() {
+                self.error(format!("hb_add_one_node: node({name}) already exists"));
+                self.error(format!("Add node {name} failed"));
+            } else {
+                self.add_node(&name);
+            }
+        }
+    }
+
+    pub(crate) fn add_node(&mut self, name: &str) {
+        let name: String = name
+            .chars()
+            .take(99)
+            .collect::<String>()
+            .to_ascii_lowercase();
+        if self.nodes.len() >= NODES_MAX {
+            self.error(format!("Add node {name} failed"));
+            return;
+        }
+        self.info(format!(
+            "hb_add_one_node: Adding new node[{name}] to configuration."
+        ));
+        self.deleted.retain(|deleted| *deleted != name);
+        let spec = NodeSpec {
+            name,
+            kind: NodeKind::Normal,
+        };
+        let links = links_of(&self.config, &spec);
+        let trigger = self.random.below(10);
+        self.nodes.push(Node::new(
+            &spec,
+            self.config.deadtime,
+            trigger,
+            links,
+            self.now.mono,
+        ));
+    }
+
+    /// `delnode`: refused unless every named node is dead and all others live.
+    pub(crate) fn receive_delnode(&mut self, message: &Message) {
+        let names = list_of(message);
+        if names.iter().any(|name| self.is_us(name)) {
+            self.error("I am being deleted from the cluster. This should not happen");
+            self.request_shutdown();
+            return;
+        }
+        for name in &names {
+            if self.find(name).is_some_and(|node| !node.is_dead()) {
+                self.warn(format!("deletion failed: node {name} is not dead"));
+                return;
+            }
+        }
+        let absent = self
+            .nodes
+            .iter()
+            .filter(|node| {
+                !node.is_ping()
+                    && !names
+                        .iter()
+                        .any(|name| name.eq_ignore_ascii_case(&node.name))
+            })
+            .find(|node| !node.status.live())
+            .map(|node| (node.name.clone(), node.status.word().to_owned()));
+        if let Some((name, word)) = absent {
+            self.error(format!(
+                "deletion failed. We don't have all required nodes alive ({name} is {word})"
+            ));
+            return;
+        }
+        for name in names {
+            self.remove_node(&name);
+            if !self.deleted.contains(&name) && self.deleted.len() < NODES_MAX {
+                self.deleted.push(name);
+            }
+        }
+    }
+
+    pub(crate) fn remove_node(&mut self, name: &str) {
+        if self.is_us(name) || self.find(name).is_none() {
+            return;
+        }
+        self.info(format!("Removing node [{name}] from configuration."));
+        self.nodes
+            .retain(|node| !node.name.eq_ignore_ascii_case(name));
+    }
+
+    /// `setweight` and `setsite`: stored, without effect in a haresources cluster.
+    pub(crate) fn receive_node_property(&mut self, message: &Message) {
+        let Some(name) = message.text("node").map(str::to_owned) else {
+            return;
+        };
+        let weight = message
+            .decimal("weight")
+            .and_then(|weight| u32::try_from(weight).ok());
+        let site = message
+            .text("site")
+            .map(|site| site.chars().take(100).collect::<String>());
+        let Some(node) = self.find_mut(&name) else {
+            return;
+        };
+        if let Some(weight) = weight {
+            node.weight = weight;
+        }
+        if let Some(site) = site {
+            node.site = site;
+        }
+    }
+
+    /// True if the node exists and is `up` or `active`.
+    pub(crate) fn is_live(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|node| node.status.live())
+    }
+
+    /// Normal nodes whose status is `active`, ourselves included (`resource-protocol.md` 2.4.5).
+    pub(crate) fn active_count(&self) -> usize {
+        let others = self
+            .peers()
+            .filter(|node| node.status == Status::Active)
+            .count();
+        others + 1
+    }
+}
+
+fn list_of(message: &Message) -> Vec<String> {
+    message
+        .text("nodelist")
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .take(NODES_MAX)
+        .map(str::to_ascii_lowercase)
+        .collect()
+}

@@ -1,0 +1,525 @@
+//! The core itself: its state, its four calls, and the sending of messages.
+//!
+//! What arrives is judged in [`crate::delivery`], who lives in [`crate::membership`], who owns what in
+//! [`crate::resources`], [`crate::standby`] and [`crate::shutdown`].
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ha_wire::Message;
+
+use crate::history::{History, Sent};
+use crate::jobs::Jobs;
+use crate::node::{Link, Node, Status};
+use crate::random::Random;
+use crate::resources::Resources;
+use crate::shutdown::Shutdown;
+use crate::snapshot::Counters;
+use crate::throttle::{Cause, Throttle};
+use crate::{Action, Config, Event, Input, Level, MediumKind, NodeKind, Now};
+
+/// How much longer than `deadtime` we ask to be waited for while we start (`wire-protocol.md` 6.2).
+const START_GRACE: Duration = Duration::from_secs(2);
+
+/// How long that grace is asked for.
+const START_GRACE_SPAN: Duration = Duration::from_secs(5);
+
+/// The same while we execute ourselves anew (6.2, 6.9).
+pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(30);
+
+/// How often an unanswered `reqnodes` is repeated (6.3).
+pub(crate) const REQNODES_REPEAT: Duration = Duration::from_secs(1);
+
+/// A timer that comes this much too late means that this process did not run: then nobody is judged by the silence
+/// that we did not listen to.
+const STALL_MIN: Duration = Duration::from_millis(500);
+
+/// The heartbeat core of one node.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) config: Config,
+    pub(crate) now: Now,
+    pub(crate) random: Random,
+    pub(crate) throttle: Throttle,
+    pub(crate) counters: Counters,
+    actions: VecDeque<Action>,
+
+    /// In configuration order; ours is among them.
+    pub(crate) nodes: Vec<Node>,
+    /// Names removed with `delnode`.
+    pub(crate) deleted: Vec<String>,
+    pub(crate) started: Duration,
+    pub(crate) comm_up: bool,
+    /// Until a status without `protocol` is seen (5.9).
+    pub(crate) flow_control: bool,
+    /// Whom we asked for the node list, and when to ask again.
+    pub(crate) asked: Option<(String, Duration)>,
+    /// Nobody is declared dead before this moment: we have to listen first.
+    pub(crate) judge_from: Duration,
+
+    next_seq: u64,
+    pub(crate) history: History,
+    load: String,
+    next_status: Duration,
+    grace: Duration,
+    grace_until: Option<Duration>,
+    has_serial: bool,
+
+    pub(crate) rsc: Resources,
+    pub(crate) jobs: Jobs,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Core {
+    /// A core that has not started yet; feed [`Input::Start`] when the media are open.
+    pub fn new(config: Config, now: Now) -> Core {
+        let mut random = Random::new(config.seed);
+        let nodes = config
+            .nodes
+            .iter()
+            .map(|spec| {
+                let deadtime = if spec.kind == NodeKind::Ping {
+                    config.deadping
+                } else {
+                    config.deadtime
+                };
+                Node::new(
+                    spec,
+                    deadtime,
+                    random.below(10),
+                    links_of(&config, spec),
+                    now.mono,
+                )
+            })
+            .collect();
+        let has_serial = config
+            .media
+            .iter()
+            .any(|medium| medium.kind == MediumKind::Serial);
+        let rsc = Resources::new(&config);
+        Core {
+            now,
+            random,
+            throttle: Throttle::default(),
+            counters: Counters::default(),
+            actions: VecDeque::new(),
+            nodes,
+            deleted: Vec::new(),
+            started: now.mono,
+            comm_up: false,
+            flow_control: true,
+            asked: None,
+            judge_from: now.mono,
+            next_seq: 1,
+            history: History::default(),
+            load: "n/a".to_owned(),
+            next_status: now.mono + config.keepalive,
+            grace: Duration::ZERO,
+            grace_until: None,
+            has_serial,
+            rsc,
+            jobs: Jobs::default(),
+            shutdown: Shutdown::default(),
+            config,
+        }
+    }
+
+    /// Takes in one thing that happened. Drain [`Core::poll_action`] afterwards.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.notice_stall(now);
+        self.now = now;
+        match input {
+            Input::Start => self.start(),
+            Input::Datagram { medium, payload } => self.receive(medium, payload),
+            Input::Timer => {}
+            Input::Inject { message } => self.inject(message),
+            Input::JobEnded { id, outcome } => self.job_ended(id, outcome),
+            Input::Shutdown => self.request_shutdown(),
+            Input::QuickRestart => self.request_quick_restart(),
+            Input::NewKeys(keys) => self.config.keys = keys,
+            Input::LoadAverage(text) => {
+                self.load.clear();
+                self.load
+                    .extend(text.chars().take(64).take_while(|c| !c.is_control()));
+            }
+            Input::ClientStarting => self.raise_grace(START_GRACE),
+            Input::ClientsGone => self.clients_gone(),
+        }
+        self.run_timers();
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Input::Timer`] is due, on the monotonic clock.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.shutdown.over() {
+            return None;
+        }
+        [
+            Some(self.next_status),
+            self.grace_until,
+            self.membership_deadline(),
+            self.resource_deadline(),
+            self.shutdown.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn start(&mut self) {
+        self.started = self.now.mono;
+        for node in &mut self.nodes {
+            node.last_status = self.now.mono;
+        }
+        self.raise_grace(START_GRACE);
+        self.set_own_status(Status::Up);
+        self.send_status();
+        self.next_status = self.now.mono + self.config.keepalive;
+    }
+
+    fn run_timers(&mut self) {
+        if self.shutdown.over() {
+            return;
+        }
+        if self.grace_until.is_some_and(|until| until <= self.now.mono) {
+            self.grace_until = None;
+            self.grace = Duration::ZERO;
+            self.send_status();
+        }
+        if self.next_status <= self.now.mono {
+            // From the previous due time, so that the period does not slip; but a stall is not made up for.
+            self.next_status += self.config.keepalive;
+            if self.next_status <= self.now.mono {
+                self.next_status = self.now.mono + self.config.keepalive;
+            }
+            self.send_status();
+            self.history
+                .release(self.overall_acknowledged(), self.now.mono);
+        }
+        self.run_membership_timers();
+        self.run_resource_timers();
+        self.run_shutdown_timers();
+    }
+
+    /// Compares the moment of this call with the deadline we had asked for.
+    fn notice_stall(&mut self, now: Now) {
+        let Some(deadline) = self.next_deadline() else {
+            return;
+        };
+        let late = now.mono.saturating_sub(deadline);
+        if late > STALL_MIN.max(self.config.keepalive / 2) {
+            self.counters.stalls += 1;
+            let listen = (self.config.keepalive * 2).min(self.config.deadtime);
+            self.judge_from = now.mono + listen;
+            self.warn(format!(
+                "This node did not run for {} ms: peers are judged only after {} ms of listening",
+                late.as_millis(),
+                listen.as_millis()
+            ));
+        }
+    }
+
+    // ---- Our own status ------------------------------------------------------------------------------------------
+
+    pub(crate) fn own(&self) -> &Node {
+        // Configuration checks guarantee that our own name is among the nodes.
+        self.find(&self.config.local)
+            .expect("the local node is configured")
+    }
+
+    pub(crate) fn own_mut(&mut self) -> &mut Node {
+        let local = self.config.local.clone();
+        self.find_mut(&local).expect("the local node is configured")
+    }
+
+    pub(crate) fn own_status_word(&self) -> &'static str {
+        match self.own().status {
+            Status::Active => "active",
+            Status::Up => "up",
+            _ => "init",
+        }
+    }
+
+    /// Changes our status, says so on the wire, and logs it.
+    pub(crate) fn set_own_status(&mut self, status: Status) {
+        let word = status.word().to_owned();
+        self.own_mut().status = status;
+        self.send_status();
+        self.info(format!("Local status now set to: '{word}'"));
+    }
+
+    /// Asks the others to be patient for a while; says so at once.
+    pub(crate) fn raise_grace(&mut self, grace: Duration) {
+        self.grace = self.grace.max(grace);
+        let until = self.now.mono + START_GRACE_SPAN.max(grace);
+        self.grace_until = Some(self.grace_until.map_or(until, |old| old.max(until)));
+        self.send_status();
+    }
+
+    pub(crate) fn send_status(&mut self) {
+        let mut message = Message::new();
+        message.push("t", "status");
+        message.push("st", self.own().status.word());
+        message.push(
+            "dt",
+            format!("{:x}", (self.config.deadtime + self.grace).as_millis()),
+        );
+        if self.flow_control {
+            message.push("protocol", "1");
+        }
+        self.send(message);
+    }
+
+    // ---- Sending -------------------------------------------------------------------------------------------------
+
+    /// Sends a message of ours: completes it, puts it on all media, and then processes it here as if it had been
+    /// received. The legacy processes first, so that what this causes overtakes it on the wire; a receiver copes with
+    /// both orders (`wire-protocol.md` 0.8), and ours costs no retransmission.
+    pub(crate) fn send(&mut self, mut message: Message) {
+        if self.shutdown.over() {
+            return;
+        }
+        let Some(kind) = message.kind().map(str::to_owned) else {
+            self.error("send_cluster_msg: message without a type is not sent".to_owned());
+            return;
+        };
+        let sequenced = !kind.starts_with("NS_");
+        let seq = if sequenced {
+            let seq = self.next_seq;
+            self.next_seq += 1;
+            Some(seq)
+        } else {
+            None
+        };
+        self.complete(&mut message, seq);
+        self.transmit(&message, &kind, seq);
+        if sequenced {
+            self.process_own(&message);
+        }
+    }
+
+    /// Adds the automatic fields of `wire-protocol.md` 4.1 in their order.
+    fn complete(&self, message: &mut Message, seq: Option<u64>) {
+        if let Some(uuid) = self.uuid_of_destination(message) {
+            message.set_binary("destuuid", &uuid);
+        }
+        let stamp = |message: &mut Message, name: &str, value: String| {
+            if seq.is_some() || !message.contains(name) {
+                message.set(name, value);
+            }
+        };
+        stamp(message, "src", self.config.local.clone());
+        message.set_binary("srcuuid", &self.config.uuid);
+        if let Some(seq) = seq {
+            stamp(message, "seq", format!("{seq:x}"));
+        }
+        stamp(message, "hg", format!("{:x}", self.config.generation));
+        stamp(message, "ts", format!("{:x}", self.now.wall));
+        if seq.is_some() {
+            stamp(message, "ld", self.load.clone());
+        }
+        let hops = u64::from(self.config.hopfudge) + self.nodes.len() as u64;
+        stamp(message, "ttl", hops.to_string());
+    }
+
+    fn uuid_of_destination(&self, message: &Message) -> Option<[u8; 16]> {
+        let node = self.find(message.text("dest")?)?;
+        if node.name == self.config.local {
+            return Some(self.config.uuid);
+        }
+        // All-zero when it is not known yet (4.1).
+        Some(node.uuid.unwrap_or([0; 16]))
+    }
+
+    fn transmit(&mut self, message: &Message, kind: &str, seq: Option<u64>) {
+        let mut datagram = Vec::with_capacity(512);
+        if let Err(error) = ha_wire::encode_datagram(
+            message,
+            self.config.encoding,
+            &self.config.keys,
+            &self.config.compression,
+            &mut datagram,
+        ) {
+            self.error(format!("cannot send a message of type {kind}: {error}"));
+            return;
+        }
+        let mut serial = None;
+        if self.has_serial {
+            let mut bytes = Vec::with_capacity(512);
+            if ha_wire::encode_serial(message, &self.config.keys, &mut bytes).is_ok() {
+                serial = Some(Rc::from(bytes));
+            }
+        }
+        let sent = Sent {
+            datagram: Rc::from(datagram),
+            serial,
+        };
+        self.put_on_media(&sent);
+        if kind == "status" {
+            self.send_pings(message);
+        }
+        if let Some(seq) = seq {
+            self.history.record(seq, sent, self.now.mono);
+        }
+    }
+
+    pub(crate) fn put_on_media(&mut self, sent: &Sent) {
+        self.counters.sent += 1;
+        for (medium, spec) in self.config.media.iter().enumerate() {
+            let payload = match spec.kind {
+                MediumKind::Datagram => Some(&sent.datagram),
+                MediumKind::Serial => sent.serial.as_ref(),
+                MediumKind::Ping | MediumKind::PingGroup => None,
+            };
+            if let Some(payload) = payload {
+                self.actions.push_back(Action::Transmit {
+                    medium,
+                    payload: Rc::clone(payload),
+                });
+            }
+        }
+    }
+
+    /// Every status of ours goes to the ping nodes as the status that they shall have (`wire-protocol.md` 7.5).
+    fn send_pings(&mut self, status: &Message) {
+        let Some(ts) = status.text("ts") else { return };
+        for (medium, spec) in self.config.media.iter().enumerate() {
+            let info = match spec.kind {
+                MediumKind::Ping => "ping",
+                MediumKind::PingGroup => "ping_group",
+                MediumKind::Datagram | MediumKind::Serial => continue,
+            };
+            let mut message = Message::new();
+            message.push("t", "NS_st");
+            message.push("st", "ping");
+            message.push("info", info);
+            message.push("src", &spec.name);
+            message.push("ts", ts);
+            let mut payload = Vec::with_capacity(256);
+            let keys = &self.config.keys;
+            if ha_wire::encode_datagram(
+                &message,
+                self.config.encoding,
+                keys,
+                &self.config.compression,
+                &mut payload,
+            )
+            .is_ok()
+            {
+                self.actions.push_back(Action::Transmit {
+                    medium,
+                    payload: Rc::from(payload),
+                });
+            }
+        }
+    }
+
+    /// Highest sequence number used so far.
+    pub(crate) fn last_sent(&self) -> u64 {
+        self.next_seq - 1
+    }
+
+    // ---- Nodes ---------------------------------------------------------------------------------------------------
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Node> {
+        self.nodes
+            .iter()
+            .find(|node| node.name.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn find_mut(&mut self, name: &str) -> Option<&mut Node> {
+        self.nodes
+            .iter_mut()
+            .find(|node| node.name.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn is_us(&self, name: &str) -> bool {
+        self.config.local.eq_ignore_ascii_case(name)
+    }
+
+    /// The normal nodes other than ourselves.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes
+            .iter()
+            .filter(|node| !node.is_ping() && !self.is_us(&node.name))
+    }
+
+    // ---- Output --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.act(Action::Event(event));
+    }
+
+    pub(crate) fn log(&mut self, level: Level, text: impl Into<String>) {
+        self.act(Action::Log {
+            level,
+            text: text.into(),
+        });
+    }
+
+    pub(crate) fn crit(&mut self, text: impl Into<String>) {
+        self.log(Level::Crit, text);
+    }
+
+    pub(crate) fn error(&mut self, text: impl Into<String>) {
+        self.log(Level::Error, text);
+    }
+
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
+        self.log(Level::Warn, text);
+    }
+
+    pub(crate) fn info(&mut self, text: impl Into<String>) {
+        self.log(Level::Info, text);
+    }
+
+    pub(crate) fn debug(&mut self, text: impl Into<String>) {
+        self.log(Level::Debug, text);
+    }
+
+    /// Logs lines whose cause can be repeated from outside at any rate.
+    pub(crate) fn log_limited(
+        &mut self,
+        cause: Cause,
+        lines: impl FnOnce() -> Vec<(Level, String)>,
+    ) {
+        let Some(silent) = self.throttle.allow(cause, self.now.mono) else {
+            return;
+        };
+        for (level, text) in lines() {
+            self.log(level, text);
+        }
+        if silent > 0 {
+            self.info(format!(
+                "{silent} more of the same in the last while were not logged"
+            ));
+        }
+    }
+}
+
+/// One link for each medium that can carry the node's messages (`wire-protocol.md` 6.5).
+pub(crate) fn links_of(config: &Config, spec: &crate::NodeSpec) -> Vec<Link> {
+    let link = |name: &str| Link {
+        name: name.to_owned(),
+        up: false,
+        refreshed: Duration::ZERO,
+    };
+    match spec.kind {
+        NodeKind::Ping => vec![link(&spec.name)],
+        NodeKind::Normal => config
+            .media
+            .iter()
+            .filter(|medium| matches!(medium.kind, MediumKind::Datagram | MediumKind::Serial))
+            .map(|medium| link(&medium.name))
+            .collect(),
+    }
+}

@@ -1,0 +1,267 @@
+//! Jobs that are out, the queue of messages for `rc.d`, and what follows when one ends (`resource-protocol.md` 2.4.5,
+//! 2.4.6, 2.5).
+
+use std::collections::VecDeque;
+
+use ha_wire::{Message, Value};
+
+use crate::core::Core;
+use crate::throttle::Cause;
+use crate::{Action, Hold, Job, JobId, JobOutcome, Level, Notification, Report};
+
+/// Messages waiting for `rc.d` at most. At the bound new ones are dropped and counted: a flood of messages must not
+/// push out the takeover that is already waiting.
+const QUEUE_MAX: usize = 1024;
+
+/// A job and what we need to remember of it.
+#[derive(Debug)]
+enum Running {
+    AcquireLocal {
+        dont_ask: bool,
+        nice: bool,
+    },
+    /// In the giver's view, as the wire wants it.
+    Release {
+        kind: Hold,
+    },
+    /// In our own view.
+    Acquire {
+        set: Hold,
+    },
+    GiveUpAll,
+    ReleaseStale,
+    Notify(Notification),
+}
+
+/// The legacy's count of resource children and its notification queue.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    next_id: u64,
+    running: Vec<(JobId, Running)>,
+    queue: VecDeque<Notification>,
+}
+
+impl Jobs {
+    /// No resource work is going on.
+    pub(crate) fn idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.running.len()
+    }
+}
+
+impl Core {
+    fn start_job(&mut self, job: Job, running: Running) {
+        self.jobs.next_id += 1;
+        let id = JobId(self.jobs.next_id);
+        self.jobs.running.push((id, running));
+        self.act(Action::StartJob { id, job });
+    }
+
+    pub(crate) fn start_acquire_local(&mut self, dont_ask: bool) {
+        let nice = self.nice();
+        self.start_job(
+            Job::AcquireLocal { dont_ask, nice },
+            Running::AcquireLocal { dont_ask, nice },
+        );
+    }
+
+    pub(crate) fn start_release(&mut self, kind: Hold) {
+        self.info(format!("give up {kind} HA resources (standby)."));
+        self.start_job(Job::Release { set: kind }, Running::Release { kind });
+    }
+
+    /// `kind` is the giver's view.
+    pub(crate) fn start_acquire(&mut self, kind: Hold) {
+        let set = kind.mirror();
+        self.info(format!("acquire {set} HA resources (standby)."));
+        self.start_job(Job::Acquire { set }, Running::Acquire { set });
+    }
+
+    pub(crate) fn start_give_up_all(&mut self) {
+        self.info("Giving up all HA resources.");
+        self.start_job(Job::GiveUpAll, Running::GiveUpAll);
+    }
+
+    pub(crate) fn start_release_stale(&mut self, set: Hold) {
+        self.start_job(Job::ReleaseStale { set }, Running::ReleaseStale);
+    }
+
+    pub(crate) fn queue_notification(&mut self, notification: Notification) {
+        if self.jobs.queue.len() >= QUEUE_MAX {
+            let kind = notification.kind.clone();
+            self.log_limited(Cause::Queue, || {
+                vec![(
+                    Level::Error,
+                    format!("{QUEUE_MAX} messages wait for rc.d: one of type {kind} is dropped"),
+                )]
+            });
+            return;
+        }
+        self.jobs.queue.push_back(notification);
+        self.start_next_notification();
+    }
+
+    /// The head of the queue is started only when nothing else runs (2.5).
+    fn start_next_notification(&mut self) {
+        if self.jobs.idle()
+            && let Some(notification) = self.jobs.queue.pop_front()
+        {
+            self.start_job(
+                Job::Notify(notification.clone()),
+                Running::Notify(notification),
+            );
+        }
+    }
+
+    pub(crate) fn job_ended(&mut self, id: JobId, outcome: JobOutcome) {
+        let Some(index) = self
+            .jobs
+            .running
+            .iter()
+            .position(|(running, _)| *running == id)
+        else {
+            self.error(format!("job {} ended but was not running", id.0));
+            return;
+        };
+        // What a job says as its last word is said while it still counts as running, as the legacy's children do.
+        let running = std::mem::replace(&mut self.jobs.running[index].1, Running::ReleaseStale);
+        match (running, outcome) {
+            (Running::Notify(notification), outcome) => {
+                self.notification_ended(&notification, outcome)
+            }
+            (running, JobOutcome::Native(report)) => self.native_ended(running, report),
+            (running, JobOutcome::Script { .. } | JobOutcome::NoHandler) => {
+                self.native_ended(running, Report::default())
+            }
+        }
+        self.jobs.running.retain(|(running, _)| *running != id);
+        self.start_next_notification();
+        self.audit();
+        self.retry_shutdown();
+    }
+
+    fn native_ended(&mut self, running: Running, report: Report) {
+        match running {
+            Running::AcquireLocal { dont_ask, nice } => {
+                self.acquire_local_ended(dont_ask, nice, &report)
+            }
+            Running::Release { kind } => {
+                self.info(format!("{kind} HA resource release completed (standby)."));
+                self.send_standby(kind, "done");
+            }
+            Running::Acquire { set } => {
+                self.info(format!(
+                    "{set} HA resource acquisition completed (standby)."
+                ));
+                self.groups_failed(report.failed);
+                self.send_standby(self.rsc.standby_kind, "done");
+            }
+            Running::GiveUpAll => {
+                self.info("All HA resources relinquished.");
+                let mut message = Message::new();
+                message.push("t", "shutdone");
+                message.push("st", "dead");
+                self.send(message);
+            }
+            Running::ReleaseStale | Running::Notify(_) => {}
+        }
+    }
+
+    /// What `req_our_resources` and `req_resource` say (2.4.5).
+    fn acquire_local_ended(&mut self, dont_ask: bool, nice: bool, report: &Report) {
+        if report.keys == 0 {
+            let command = format!(
+                "/usr/share/heartbeat/ResourceManager listkeys {}",
+                self.config.local
+            );
+            self.info(format!("No local resources [{command}] to acquire."));
+        } else {
+            self.info("Local Resource acquisition completed.");
+        }
+        for key in &report.wanted {
+            let mut message = Message::new();
+            if nice || dont_ask {
+                message.push("t", "ip-request-resp");
+                message.push("dest", &self.config.local);
+                message.push("ipaddr", key);
+                message.push("weown", "yes");
+                message.push("ok", "OK");
+            } else {
+                message.push("t", "ip-request");
+                message.push("ipaddr", key);
+            }
+            self.send(message);
+        }
+        if nice && !self.shutdown.in_progress() {
+            self.send_resource(true, Some("req_our_resources()"));
+        }
+        if report.wanted.is_empty() {
+            self.local_work_done("req_our_resources");
+        }
+    }
+
+    fn notification_ended(&mut self, notification: &Notification, outcome: JobOutcome) {
+        let dead = notification.kind == "status"
+            && notification.field("st") == Some("dead")
+            && !notification
+                .field("info")
+                .is_some_and(|info| info.contains("ping"));
+        match notification.kind.as_str() {
+            "ip-request-resp" => self.local_work_done("ip-request-resp"),
+            "status" if dead => self.foreign_work_done("status"),
+            _ => {}
+        }
+        // A script of the administrator's injects what it has to say itself.
+        let JobOutcome::Native(report) = outcome else {
+            return;
+        };
+        let source = notification.field("src").unwrap_or_default().to_owned();
+        let mut message = Message::new();
+        match notification.kind.as_str() {
+            "status" if dead && notification.nice => {
+                message.push("t", "resource");
+                message.push("rsc_hold", "foreign");
+                message.push("info", "mach_down");
+            }
+            "ip-request" if !self.is_us(&source) => {
+                message.push("t", "ip-request-resp");
+                message.push("dest", &source);
+                message.push("ipaddr", notification.field("ipaddr").unwrap_or_default());
+                message.push("weown", if report.owned { "yes" } else { "no" });
+                message.push("ok", "OK");
+            }
+            "hb_takeover" if !self.is_us(&source) => {
+                let wanted = match notification.field("rsc_hold") {
+                    Some("local") => Hold::FOREIGN,
+                    Some("foreign") => Hold::LOCAL,
+                    _ => Hold::ALL,
+                };
+                self.info(format!("Going standby [{wanted}]."));
+                self.operator_asked();
+                self.send_standby(wanted, "me");
+            }
+            _ => {}
+        }
+        if !message.is_empty() {
+            self.send(message);
+        }
+        self.groups_failed(report.failed);
+    }
+}
+
+/// The string fields of a message, as scripts get them.
+pub(crate) fn text_fields(message: &Message) -> Vec<(String, String)> {
+    message
+        .fields()
+        .filter_map(|field| match field.value {
+            Value::Text(value) => Some((
+                String::from_utf8_lossy(field.name).into_owned(),
+                String::from_utf8_lossy(value).into_owned(),
+            )),
+            _ => None,
+        })
+        .collect()
+}

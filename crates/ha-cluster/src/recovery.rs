@@ -1,0 +1,126 @@
+//! Taking over from a node that died or left (`resource-protocol.md` 2.4.3, 2.4.7, 2.9).
+
+use ha_wire::Message;
+
+use crate::core::Core;
+use crate::resources::{RState, Standby};
+use crate::{Hold, NodeKind};
+
+impl Core {
+    /// A normal node was declared dead (2.9). `heard`: a packet of it was processed since it was last declared dead.
+    pub(crate) fn recover_dead_node(&mut self, name: &str, heard: bool, had_resources: bool) {
+        if self.rsc.standby != Standby::Not {
+            self.cancel_standby();
+            if !self.rsc.ostable && self.rsc.ihold == Hold::ALL {
+                self.rsc.ostable = true;
+            }
+        }
+        self.rsc.moved.clear();
+        if self.shutdown.wanted() {
+            // The legacy leaves OSTABLE false here and waits an hour for a word from the dead (2.7).
+            if self.live_peer_count() == 0 {
+                self.rsc.ostable = true;
+                self.rsc.ohold = Hold::NONE;
+            }
+            self.retry_shutdown();
+            if self.shutdown.in_progress() {
+                return;
+            }
+        }
+        self.rsc.needs_failback = true;
+        let may_hold = if !heard {
+            true
+        } else if self.nice() {
+            self.rsc.ohold != Hold::NONE
+        } else {
+            had_resources
+        };
+        if may_hold {
+            self.send_stonith_result(name, "n_stnth");
+            self.warn("No STONITH device configured.");
+            self.warn("Shared disks are not protected.");
+            self.take_over_from(name);
+            return;
+        }
+        self.info(format!("Dead node {name} gave up resources."));
+        self.send_stonith_result(name, "unneeded");
+        if !self.nice() {
+            self.take_over_from(name);
+        } else if self.rsc.ihold == Hold::ALL {
+            self.rsc.ostable = true;
+        } else {
+            if !self.rsc.ihold.local {
+                self.acquire_local(true);
+            }
+            if !self.rsc.ihold.foreign {
+                self.take_over_from(name);
+            } else {
+                self.rsc.ostable = true;
+            }
+        }
+        self.retry_shutdown();
+    }
+
+    fn live_peer_count(&self) -> usize {
+        self.peers().filter(|node| node.status.live()).count()
+    }
+
+    fn send_stonith_result(&mut self, node: &str, result: &str) {
+        let mut message = Message::new();
+        message.push("t", "stonith");
+        message.push("node", node);
+        message.push("result", result);
+        self.send(message);
+    }
+
+    /// Everything of the node becomes ours (2.4.7).
+    pub(crate) fn take_over_from(&mut self, name: &str) {
+        let Some(kind) = self.find(name).map(|node| node.kind) else {
+            return;
+        };
+        if self.shutdown.in_progress() {
+            self.info("Resource takeover cancelled - shutdown in progress.");
+            return;
+        }
+        if kind == NodeKind::Normal {
+            self.info(format!("Resources being acquired from {name}."));
+        }
+        self.notify_dead(name, kind == NodeKind::Ping);
+        if kind == NodeKind::Ping {
+            return;
+        }
+        if self.nice() {
+            self.rsc.ihold.foreign = true;
+            self.rsc.ohold = Hold::NONE;
+            self.rsc.ostable = true;
+            self.rsc.takeover_in_progress = true;
+        }
+        self.acquire_local(true);
+    }
+
+    /// `shutdone` (2.4.3): a node has released everything and is about to end.
+    pub(crate) fn receive_shutdone(&mut self, source: &str) {
+        self.retry_shutdown();
+        if self.is_us(source) {
+            self.rsc.state = RState::Shutdown;
+            self.rsc.ihold = Hold::NONE;
+            self.begin_final_phases();
+            return;
+        }
+        if !self.config.managed {
+            return;
+        }
+        // The legacy first forks a child that acquires what is held already, and the takeover waits for it; its only
+        // visible trace is a `done` that nobody needs.
+        if let Some(node) = self.find_mut(source) {
+            node.has_resources = false;
+        }
+        self.rsc.ostable = false;
+        self.rsc.ohold = Hold::NONE;
+        self.info(format!("Received shutdown notice from '{source}'."));
+        if self.comm_up {
+            self.take_over_from(source);
+        }
+        self.retry_shutdown();
+    }
+}

@@ -1,0 +1,446 @@
+//! Who holds what: the `starting` and `resource` messages, first acquisition, audits (`resource-protocol.md` 2.2 to
+//! 2.4.2, 2.4.5, 2.6, 2.8). Standby is in [`crate::standby`], death in [`crate::recovery`].
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use ha_wire::Message;
+
+use crate::core::Core;
+use crate::throttle::Cause;
+use crate::{Config, FailedGroup, Hold, Level};
+
+/// How long a node waits before its first acquisition when nobody tells it that it may (TAKEOVER_TIME).
+const FIRST_ACQUISITION_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a delayed failback, or another wish that waits for a stable cluster, is tried again (2.6).
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// How long nobody must own our resources before we take them.
+const ORPHAN_WAIT: Duration = Duration::from_secs(1);
+
+/// RSTATE of 2.2; the numbers appear in log texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RState {
+    /// Links not up.
+    Init = 0,
+    /// `starting` sent.
+    Starting = 1,
+    /// Both sent it.
+    BothStarting = 2,
+    /// A resource message was processed.
+    Received = 3,
+    Stable = 4,
+    Shutdown = 5,
+}
+
+/// STANDBY of 2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standby {
+    Not = 0,
+    /// We asked to give away.
+    Me = 1,
+    /// The other asked.
+    Other = 2,
+    /// Released (or acquiring): one more word is due.
+    Done = 3,
+}
+
+/// The resource state of this node.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    pub(crate) state: RState,
+    /// What we hold.
+    pub(crate) ihold: Hold,
+    /// What the other claims, in its own view.
+    pub(crate) ohold: Hold,
+    pub(crate) ostable: bool,
+    pub(crate) standby: Standby,
+    pub(crate) standby_deadline: Option<Duration>,
+    /// The last standby's set, in its giver's view.
+    pub(crate) standby_kind: Hold,
+    pub(crate) takeover_in_progress: bool,
+    pub(crate) needs_failback: bool,
+    first_acquisition: Option<Duration>,
+    pub(crate) failback_retry: Option<Duration>,
+    local_done: bool,
+    foreign_done: bool,
+    announced: bool,
+    /// Executed with `-R`: what the process before us held is still there.
+    pub(crate) inherited: Option<Hold>,
+    /// What a killed predecessor left behind has been looked for.
+    stale_checked: bool,
+    orphaned: Option<Duration>,
+    /// Groups that could not be started here and shall go to the other node.
+    pub(crate) failed: Vec<FailedGroup>,
+    /// Keys of groups that went to the other node for that reason, lest they go to and fro.
+    pub(crate) moved: HashSet<String>,
+    pub(crate) move_retry: Option<Duration>,
+}
+
+impl Resources {
+    pub(crate) fn new(config: &Config) -> Resources {
+        // `-R` without `-C` in coordinated mode assumes the local groups (3.9).
+        let inherited = config
+            .restart
+            .map(|restart| restart.held.unwrap_or(Hold::LOCAL));
+        Resources {
+            state: RState::Init,
+            ihold: Hold::NONE,
+            ohold: Hold::NONE,
+            ostable: false,
+            standby: Standby::Not,
+            standby_deadline: None,
+            standby_kind: Hold::ALL,
+            takeover_in_progress: false,
+            needs_failback: false,
+            first_acquisition: None,
+            failback_retry: None,
+            local_done: false,
+            foreign_done: false,
+            announced: false,
+            inherited,
+            stale_checked: inherited.is_some(),
+            orphaned: None,
+            failed: Vec::new(),
+            moved: HashSet::new(),
+            move_retry: None,
+        }
+    }
+}
+
+impl Core {
+    /// Coordinated mode: `auto_failback on` or `off`.
+    pub(crate) fn nice(&self) -> bool {
+        self.config.auto_failback.nice()
+    }
+
+    fn auto(&self) -> bool {
+        self.config.auto_failback.auto()
+    }
+
+    /// The predicate S of 2.2: nothing is under way.
+    pub(crate) fn stable(&self) -> bool {
+        let rsc = &self.rsc;
+        if !self.nice() {
+            return self.jobs.idle();
+        }
+        if self.shutdown.in_progress() && rsc.state == RState::Init {
+            return true;
+        }
+        rsc.ostable
+            && !rsc.takeover_in_progress
+            && rsc.standby == Standby::Not
+            && rsc.standby_deadline.is_none()
+            && self.jobs.idle()
+            && matches!(rsc.state, RState::Stable | RState::Shutdown | RState::Init)
+    }
+
+    /// Communication is up: the resource protocol begins.
+    pub(crate) fn start_resources(&mut self) {
+        if self.nodes.iter().all(|node| !node.is_dead()) {
+            self.rsc.foreign_done = true;
+        }
+        if self.nice() {
+            if let Some(held) = self.rsc.inherited {
+                self.info(format!(
+                    "restart: local resources already acquired, holding {held}."
+                ));
+                self.rsc.ihold = held;
+            }
+            let mut message = Message::new();
+            message.push("t", "starting");
+            self.rsc.state = RState::Starting;
+            self.send(message);
+        } else if self.rsc.inherited.is_none() {
+            if self.peers().any(|node| node.status.live()) {
+                self.release_stale(Hold::FOREIGN);
+            }
+            self.acquire_local(false);
+        }
+    }
+
+    // ---- starting (2.4.1) ----------------------------------------------------------------------------------------
+
+    pub(crate) fn receive_starting(&mut self) {
+        self.retry_shutdown();
+        if !self.config.managed || !self.nice() {
+            return;
+        }
+        let both = match self.rsc.state {
+            RState::Init => {
+                self.error("Received 'starting' message in state 0");
+                return;
+            }
+            RState::Starting => true,
+            // The legacy stops here with an error, and a peer that restarted meanwhile is never answered.
+            RState::BothStarting | RState::Received | RState::Stable | RState::Shutdown => false,
+        };
+        if both {
+            self.foreign_work_done("HB_R_BOTHSTARTING");
+        }
+        self.rsc.ostable = false;
+        if self.rsc.takeover_in_progress {
+            self.warn("T_STARTING received during takeover.");
+        }
+        let stable = self.rsc.state == RState::Stable;
+        self.send_resource(stable, None);
+        if both {
+            self.rsc.state = RState::BothStarting;
+        }
+    }
+
+    // ---- resource (2.4.2) ----------------------------------------------------------------------------------------
+
+    pub(crate) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
+        let mut message = Message::new();
+        message.push("t", "resource");
+        message.push("rsc_hold", self.rsc.ihold.word());
+        message.push("rtype", "full");
+        message.push("isstable", if stable { "1" } else { "0" });
+        if let Some(info) = info {
+            message.push("info", info);
+        }
+        self.send(message);
+    }
+
+    fn send_state(&mut self) {
+        let stable = self.rsc.state == RState::Stable;
+        self.send_resource(stable, None);
+    }
+
+    pub(crate) fn receive_resource(&mut self, source: &str, message: &Message) {
+        self.retry_shutdown();
+        if !self.config.managed || !self.nice() {
+            return;
+        }
+        let Some(word) = message.text("rsc_hold") else {
+            self.resource_error("resource message without rsc_hold field.".to_owned());
+            return;
+        };
+        let hold = Hold::from_word(word).unwrap_or_else(|| {
+            let word: String = word.chars().take(32).collect();
+            self.resource_error(format!("encode_resources: bad resource type [{word}]"));
+            Hold::NONE
+        });
+        match self.rsc.state {
+            RState::Init => {
+                self.resource_error("resource message received in state 0".to_owned());
+                return;
+            }
+            RState::Starting | RState::BothStarting => {
+                self.rsc.state = RState::Received;
+                if !self.auto() {
+                    self.foreign_work_done("T_RESOURCES");
+                }
+            }
+            _ => {}
+        }
+        if self.rsc.inherited.take().is_some() {
+            self.rsc.state = RState::Stable;
+        }
+        let update = |old: Hold| {
+            if message.text("rtype") == Some("full") || hold == Hold::NONE {
+                hold
+            } else {
+                old.with(hold)
+            }
+        };
+        if self.is_us(source) {
+            self.rsc.ihold = update(self.rsc.ihold);
+            self.own_resource(message.text("info"));
+        } else {
+            self.rsc.ohold = update(self.rsc.ohold);
+            self.other_resource(message);
+        }
+        if self.rsc.state == RState::Received && self.rsc.first_acquisition.is_none() {
+            self.rsc.first_acquisition = Some(self.now.mono + FIRST_ACQUISITION_WAIT);
+        }
+        self.audit();
+        self.retry_shutdown();
+    }
+
+    fn own_resource(&mut self, info: Option<&str>) {
+        if self.rsc.ihold.local {
+            self.local_work_done("T_RESOURCES(us)");
+        }
+        match info {
+            Some("mach_down") => {
+                self.info("mach_down takeover complete.");
+                self.rsc.takeover_in_progress = false;
+                self.rsc.ihold.foreign = true;
+                self.rsc.needs_failback = true;
+                self.rsc.ostable = true;
+                self.foreign_work_done("mach_down");
+            }
+            Some("shutdown") => self.rsc.state = RState::Shutdown,
+            _ => {}
+        }
+    }
+
+    fn other_resource(&mut self, message: &Message) {
+        if message.text("info") == Some("standby") {
+            self.giver_releases();
+        }
+        match message.text("isstable") {
+            Some("1") => {
+                if !self.rsc.ostable {
+                    self.info("remote resource transition completed.");
+                    self.rsc.ostable = true;
+                    self.send_state();
+                    self.try_failback();
+                }
+            }
+            Some(_) => self.rsc.ostable = false,
+            None => {}
+        }
+        if matches!(self.rsc.state, RState::Stable | RState::Shutdown) || !self.rsc.ostable {
+            return;
+        }
+        self.info("remote resource transition completed.");
+        self.acquire_local(false);
+        self.rsc.state = RState::Stable;
+        self.send_resource(true, None);
+        self.release_left_behind();
+        self.try_failback();
+        self.foreign_work_done("T_RESOURCES(them)");
+        if !self.auto() && self.rsc.ohold.foreign {
+            self.local_work_done("T_RESOURCES(them)");
+        }
+    }
+
+    fn resource_error(&mut self, text: String) {
+        self.log_limited(Cause::Resource, || vec![(Level::Error, text)]);
+    }
+
+    /// What we do not hold and the other does may still run here if our predecessor was killed: one holder, not two.
+    fn release_left_behind(&mut self) {
+        let others = self.rsc.ohold.mirror();
+        self.release_stale(others.without(self.rsc.ihold));
+    }
+
+    fn release_stale(&mut self, set: Hold) {
+        if !self.rsc.stale_checked && set != Hold::NONE {
+            self.start_release_stale(set);
+        }
+        self.rsc.stale_checked = true;
+    }
+
+    // ---- Acquiring our own (2.4.5) -------------------------------------------------------------------------------
+
+    /// Takes the groups of our own lines, unless somebody has them.
+    pub(crate) fn acquire_local(&mut self, forced: bool) {
+        if !self.config.managed || self.shutdown.in_progress() {
+            return;
+        }
+        if self.nice() {
+            let taken = self.rsc.ohold.foreign || self.rsc.ihold.local;
+            if !forced && taken && self.rsc.standby == Standby::Not {
+                self.info("Local Resource acquisition completed. (none)");
+                return;
+            }
+            self.rsc.ihold.local = true;
+        }
+        let dont_ask = self.active_count() < 2;
+        self.start_acquire_local(dont_ask);
+    }
+
+    pub(crate) fn local_work_done(&mut self, reason: &str) {
+        self.rsc.local_done = true;
+        self.announce_acquisition(reason);
+    }
+
+    pub(crate) fn foreign_work_done(&mut self, reason: &str) {
+        self.rsc.foreign_done = true;
+        self.announce_acquisition(reason);
+    }
+
+    fn announce_acquisition(&mut self, reason: &str) {
+        if self.rsc.local_done && self.rsc.foreign_done && !self.rsc.announced {
+            self.rsc.announced = true;
+            self.info(format!("Initial resource acquisition complete ({reason})"));
+        }
+    }
+
+    // ---- Timers --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn resource_deadline(&self) -> Option<Duration> {
+        let rsc = &self.rsc;
+        let first = rsc
+            .first_acquisition
+            .filter(|_| rsc.state == RState::Received);
+        let orphaned = rsc.orphaned.map(|since| since + ORPHAN_WAIT);
+        [
+            first,
+            rsc.standby_deadline,
+            rsc.failback_retry,
+            rsc.move_retry,
+            orphaned,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub(crate) fn run_resource_timers(&mut self) {
+        let now = self.now.mono;
+        let due = |when: Option<Duration>| when.is_some_and(|when| when <= now);
+        if self.nice() && self.rsc.state == RState::Received && due(self.rsc.first_acquisition) {
+            self.rsc.state = RState::Stable;
+            self.acquire_local(false);
+            self.info("local resource transition completed.");
+            self.send_resource(true, None);
+            self.audit();
+        }
+        if due(self.rsc.standby_deadline) {
+            self.standby_timed_out();
+        }
+        if due(self.rsc.failback_retry) {
+            self.rsc.failback_retry = None;
+            self.try_failback();
+        }
+        if due(self.rsc.move_retry) {
+            self.rsc.move_retry = None;
+            self.try_move_failed();
+        }
+        if due(self.rsc.orphaned.map(|since| since + ORPHAN_WAIT)) {
+            self.rsc.orphaned = None;
+            if self.our_groups_are_orphaned() {
+                self.error("No one owns our local resources!");
+                self.acquire_local(true);
+                self.send_state();
+            }
+        }
+    }
+
+    // ---- Audits (2.8) --------------------------------------------------------------------------------------------
+
+    pub(crate) fn audit(&mut self) {
+        if !self.nice() || !self.config.managed {
+            return;
+        }
+        let (ihold, ohold) = (self.rsc.ihold, self.rsc.ohold);
+        if ihold.local && ohold.foreign {
+            self.resource_error("Both machines own our resources!".to_owned());
+        }
+        if ihold.foreign && ohold.local {
+            self.resource_error("Both machines own foreign resources!".to_owned());
+        }
+        if self.our_groups_are_orphaned() {
+            // The legacy only complains. A moment's patience, in case the message that says otherwise is on its way.
+            let now = self.now.mono;
+            self.rsc.orphaned.get_or_insert(now);
+        } else {
+            self.rsc.orphaned = None;
+        }
+    }
+
+    fn our_groups_are_orphaned(&self) -> bool {
+        self.nice()
+            && self.rsc.state == RState::Stable
+            && self.stable()
+            && !self.shutdown.wanted()
+            && !self.rsc.ihold.local
+            && !self.rsc.ohold.foreign
+    }
+}

@@ -1,0 +1,156 @@
+//! Scripts that fail, packets that get lost, nodes that die at the worst moment.
+
+use ha_cluster::AutoFailback;
+
+use crate::world::{Settings, World, failback, ms, secs};
+
+fn one_holder_each(world: &World) -> bool {
+    ["A", "B"].iter().all(|key| world.holders(key).len() == 1)
+}
+
+#[test]
+fn a_group_that_cannot_start_moves_to_the_other_node() {
+    for mode in [AutoFailback::On, AutoFailback::Off] {
+        let mut world = World::new(2, failback(mode));
+        world.hosts[0].faults.start_fails.insert("A".to_owned());
+        world.start_all();
+        world.run(secs(40));
+        world.assert_holders(&[("A", "b"), ("B", "b")]);
+        world.assert_agreement();
+    }
+}
+
+#[test]
+fn a_group_that_starts_nowhere_does_not_go_to_and_fro() {
+    let mut world = World::new(2, failback(AutoFailback::Off));
+    for host in [0, 1] {
+        world.hosts[host].faults.start_fails.insert("A".to_owned());
+    }
+    world.start_all();
+    world.run(secs(60));
+    let requests = |w: &World| {
+        w.hosts
+            .iter()
+            .flat_map(|h| &h.sent)
+            .filter(|m| m.kind() == Some("ask_resources") && m.text("info") == Some("me"))
+            .count()
+    };
+    let seen = requests(&world);
+    assert!(seen <= 2, "{}", world.story());
+    world.run(secs(300));
+    assert_eq!(requests(&world), seen);
+    assert_eq!(world.holders("B"), ["b"], "{}", world.story());
+}
+
+#[test]
+fn twenty_percent_loss_kills_nobody() {
+    for seed in 1..=20 {
+        let mut world = World::settled(
+            2,
+            Settings {
+                seed,
+                ..Settings::default()
+            },
+        );
+        world.loss = 20;
+        world.run(secs(120));
+        assert!(
+            !world.logged(0, "is dead") && !world.logged(1, "is dead"),
+            "seed {seed}"
+        );
+        world.standby(0, "all");
+        world.run(secs(10));
+        world.assert_holders(&[("A", "b"), ("B", "b")]);
+        world.standby(0, "local");
+        world.standby(1, "foreign");
+        world.run(secs(30));
+        world.assert_holders(&[("A", "a"), ("B", "b")]);
+        world.loss = 0;
+        world.run(secs(5));
+        world.assert_agreement();
+    }
+}
+
+#[test]
+fn power_cut_at_every_moment_of_a_hand_over() {
+    for mode in [AutoFailback::On, AutoFailback::Off] {
+        for victim in [0, 1] {
+            for step in 0..60 {
+                let mut world = World::settled(2, failback(mode));
+                world.standby(0, "all");
+                world.run(ms(step * 5));
+                world.power_cut(victim);
+                world.run(secs(20));
+                let survivor = world.hosts[1 - victim].name.clone();
+                let expected = [("A", survivor.as_str()), ("B", survivor.as_str())];
+                world.assert_holders(&expected);
+                world.start(victim);
+                world.run(secs(40));
+                assert!(
+                    one_holder_each(&world),
+                    "victim {victim} step {step}\n{}",
+                    world.story()
+                );
+                world.assert_agreement();
+            }
+        }
+    }
+}
+
+#[test]
+fn restart_at_every_moment_of_a_hand_over() {
+    for mode in [AutoFailback::On, AutoFailback::Off] {
+        for victim in [0, 1] {
+            for step in 0..60 {
+                let mut world = World::settled(2, failback(mode));
+                world.standby(0, "all");
+                world.run(ms(step * 5));
+                world.power_cut(victim);
+                world.run(ms(100));
+                world.start(victim);
+                world.run(secs(60));
+                assert!(
+                    one_holder_each(&world),
+                    "{mode:?} victim {victim} step {step}\n{}",
+                    world.story()
+                );
+                world.assert_agreement();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_partition_at_every_moment_of_a_hand_over() {
+    for mode in [AutoFailback::On, AutoFailback::Off] {
+        for step in 0..60 {
+            for span in [secs(1), secs(10)] {
+                let mut world = World::settled(2, failback(mode));
+                world.standby(0, "all");
+                world.run(ms(step * 5));
+                world.partition(0, 1);
+                world.run(span);
+                world.heal();
+                world.run(secs(90));
+                assert!(
+                    one_holder_each(&world),
+                    "{mode:?} step {step} {span:?}\n{}",
+                    world.story()
+                );
+                world.assert_agreement();
+            }
+        }
+    }
+}
+
+#[test]
+fn shutdown_at_every_moment_of_a_start() {
+    for step in 0..80 {
+        let mut world = World::new(2, Settings::default());
+        world.start_all();
+        world.run(ms(step * 250));
+        world.shutdown(0);
+        world.run(secs(60));
+        world.assert_holders(&[("A", "b"), ("B", "b")]);
+    }
+}

@@ -1,0 +1,663 @@
+//! A cluster in one thread: cores, a virtual clock, a network that loses and delays, and a model of the groups.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use ha_cluster::{
+    Action, AutoFailback, Config, Core, ExitKind, FailedGroup, Hold, Input, Job, JobId, JobOutcome,
+    Level, MediumKind, MediumSpec, NodeKind, NodeSpec, Now, Report, RestartState,
+};
+use ha_wire::{CompressionSettings, Encoding, Key, KeyRing, Message, Method};
+
+/// What a node may be told to do wrong.
+#[derive(Default, Clone)]
+pub struct Faults {
+    /// Keys whose start fails.
+    pub start_fails: BTreeSet<String>,
+}
+
+/// One machine.
+pub struct Host {
+    pub name: String,
+    pub core: Option<Core>,
+    generation: u64,
+    restart_at: Option<(Duration, Option<RestartState>)>,
+    /// Keys of the groups whose scripts say "running" on this machine; they survive a killed daemon.
+    pub running: BTreeSet<String>,
+    pub log: Vec<(Duration, Level, String)>,
+    pub faults: Faults,
+    pub script_time: Duration,
+    jobs: Vec<(Duration, JobId, Job)>,
+    /// Not scheduled at all until then.
+    pub stopped_until: Option<Duration>,
+    pub sent: Vec<Message>,
+    pub comm_up: bool,
+    pub exited: Option<ExitKind>,
+}
+
+struct Packet {
+    at: Duration,
+    to: usize,
+    payload: Vec<u8>,
+}
+
+/// The whole.
+pub struct World {
+    pub now: Duration,
+    pub hosts: Vec<Host>,
+    packets: VecDeque<Packet>,
+    /// (from, to) pairs that are cut.
+    pub cut: BTreeSet<(usize, usize)>,
+    /// Percentage of packets lost.
+    pub loss: u64,
+    rng: u64,
+    pub groups: Vec<(String, String)>,
+    pub settings: Settings,
+}
+
+/// Everything that a scenario may want different.
+#[derive(Clone)]
+pub struct Settings {
+    pub failback: AutoFailback,
+    pub keepalive: Duration,
+    pub deadtime: Duration,
+    pub initdead: Duration,
+    pub encoding: Encoding,
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            failback: AutoFailback::On,
+            keepalive: ms(500),
+            deadtime: secs(3),
+            initdead: secs(12),
+            encoding: Encoding::String,
+            seed: 1,
+        }
+    }
+}
+
+pub fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+pub fn secs(value: u64) -> Duration {
+    Duration::from_secs(value)
+}
+
+pub fn failback(failback: AutoFailback) -> Settings {
+    Settings {
+        failback,
+        ..Settings::default()
+    }
+}
+
+impl World {
+    /// Nodes `a`, `b`, ... each with one group of the same key in upper case.
+    pub fn new(count: usize, settings: Settings) -> World {
+        let names: Vec<String> = (0..count)
+            .map(|i| char::from(b'a' + i as u8).to_string())
+            .collect();
+        let hosts = names
+            .iter()
+            .map(|name| Host {
+                name: name.clone(),
+                core: None,
+                generation: 1000,
+                restart_at: None,
+                running: BTreeSet::new(),
+                log: Vec::new(),
+                faults: Faults::default(),
+                script_time: ms(50),
+                jobs: Vec::new(),
+                stopped_until: None,
+                sent: Vec::new(),
+                comm_up: false,
+                exited: None,
+            })
+            .collect();
+        World {
+            now: secs(100),
+            hosts,
+            packets: VecDeque::new(),
+            cut: BTreeSet::new(),
+            loss: 0,
+            rng: settings
+                .seed
+                .wrapping_mul(2_654_435_761)
+                .wrapping_add(12345),
+            groups: names
+                .iter()
+                .map(|name| (name.clone(), name.to_uppercase()))
+                .collect(),
+            settings,
+        }
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        self.rng = self
+            .rng
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.rng >> 33) % below.max(1)
+    }
+
+    pub fn stamp(&self) -> Now {
+        Now {
+            mono: self.now,
+            wall: 1_700_000_000 + self.now.as_secs(),
+        }
+    }
+
+    pub fn keys() -> KeyRing {
+        let mut keys = KeyRing::new();
+        keys.insert(1, Key::new(Method::Sha1, b"secret"));
+        keys.set_outbound(1);
+        keys
+    }
+
+    fn config(&self, host: usize, restart: Option<RestartState>) -> Config {
+        let settings = &self.settings;
+        Config {
+            local: self.hosts[host].name.clone(),
+            uuid: [host as u8 + 1; 16],
+            generation: self.hosts[host].generation,
+            nodes: self
+                .hosts
+                .iter()
+                .map(|host| NodeSpec {
+                    name: host.name.clone(),
+                    kind: NodeKind::Normal,
+                })
+                .collect(),
+            media: vec![MediumSpec {
+                name: "eth0".to_owned(),
+                kind: MediumKind::Datagram,
+            }],
+            keepalive: settings.keepalive,
+            deadtime: settings.deadtime,
+            deadping: settings.deadtime,
+            warntime: settings.deadtime / 2,
+            initdead: settings.initdead,
+            auto_failback: settings.failback,
+            hopfudge: 1,
+            max_rexmit_delay: ms(250),
+            encoding: settings.encoding,
+            compression: CompressionSettings::default(),
+            keys: World::keys(),
+            log_badpack: true,
+            managed: true,
+            restart,
+            seed: settings.seed.wrapping_mul(31).wrapping_add(host as u64),
+            pid: 1000 + host as u32,
+        }
+    }
+
+    pub fn start(&mut self, host: usize) {
+        self.start_with(host, None);
+    }
+
+    pub fn start_with(&mut self, host: usize, restart: Option<RestartState>) {
+        self.hosts[host].generation += 1;
+        let core = Core::new(self.config(host, restart), self.stamp());
+        self.hosts[host].core = Some(core);
+        self.hosts[host].exited = None;
+        self.hosts[host].comm_up = false;
+        self.feed(host, Input::Start);
+    }
+
+    pub fn start_all(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.start(host);
+        }
+    }
+
+    /// kill -9 of the daemon: scripts' results stay.
+    pub fn kill(&mut self, host: usize) {
+        self.hosts[host].core = None;
+        self.hosts[host].jobs.clear();
+    }
+
+    /// The machine loses power: nothing stays.
+    pub fn power_cut(&mut self, host: usize) {
+        self.kill(host);
+        self.hosts[host].running.clear();
+    }
+
+    pub fn partition(&mut self, a: usize, b: usize) {
+        self.cut.insert((a, b));
+        self.cut.insert((b, a));
+    }
+
+    pub fn heal(&mut self) {
+        self.cut.clear();
+    }
+
+    pub fn feed(&mut self, host: usize, input: Input<'_>) {
+        let stamp = self.stamp();
+        if let Some(core) = &mut self.hosts[host].core {
+            core.handle(stamp, input);
+        }
+        self.drain(host);
+    }
+
+    pub fn standby(&mut self, host: usize, kind: &str) {
+        let mut message = Message::new();
+        message.push("t", "ask_resources");
+        message.push("rsc_hold", kind);
+        message.push("info", "me");
+        self.feed(host, Input::Inject { message });
+    }
+
+    pub fn takeover(&mut self, host: usize, kind: &str) {
+        let mut message = Message::new();
+        message.push("t", "hb_takeover");
+        message.push("rsc_hold", kind);
+        self.feed(host, Input::Inject { message });
+    }
+
+    pub fn shutdown(&mut self, host: usize) {
+        self.feed(host, Input::Shutdown);
+    }
+
+    fn drain(&mut self, host: usize) {
+        while let Some(action) = self.hosts[host].core.as_mut().and_then(Core::poll_action) {
+            match action {
+                Action::Transmit { payload, .. } => self.transmit(host, &payload),
+                Action::Log { level, text } => {
+                    let now = self.now;
+                    self.hosts[host].log.push((now, level, text));
+                }
+                Action::StartJob { id, job } => {
+                    let end = self.now + self.duration(host, &job);
+                    self.hosts[host].jobs.push((end, id, job));
+                }
+                Action::CommUp => self.hosts[host].comm_up = true,
+                Action::StopClients => self.feed(host, Input::ClientsGone),
+                Action::Exit(kind) => self.exit(host, kind),
+                Action::FeedWatchdog | Action::Event(_) => {}
+            }
+        }
+    }
+
+    fn exit(&mut self, host: usize, kind: ExitKind) {
+        let host = &mut self.hosts[host];
+        host.core = None;
+        host.jobs.clear();
+        host.exited = Some(kind);
+        host.restart_at = match kind {
+            ExitKind::Restart { pause } => Some((self.now + pause, None)),
+            ExitKind::QuickRestart { held } => Some((self.now, Some(RestartState { held }))),
+            ExitKind::Shutdown | ExitKind::Emergency => None,
+        };
+    }
+
+    fn transmit(&mut self, from: usize, payload: &[u8]) {
+        if let Ok(message) = ha_wire::decode_datagram(payload, &World::keys()) {
+            self.hosts[from].sent.push(message);
+        }
+        for to in 0..self.hosts.len() {
+            if self.cut.contains(&(from, to)) || (from != to && self.random(100) < self.loss) {
+                continue;
+            }
+            let at = self.now + Duration::from_micros(100 + self.random(400));
+            self.packets.push_back(Packet {
+                at,
+                to,
+                payload: payload.to_vec(),
+            });
+        }
+    }
+
+    /// Anybody may send anything to the port.
+    pub fn inject_packet(&mut self, to: usize, payload: &[u8]) {
+        self.feed(to, Input::Datagram { medium: 0, payload });
+    }
+
+    fn duration(&self, host: usize, job: &Job) -> Duration {
+        match job {
+            Job::Notify(n) if n.kind == "status" && n.field("st") != Some("dead") => ms(1),
+            Job::Notify(n) if n.kind == "ifstat" => ms(1),
+            _ => self.hosts[host].script_time,
+        }
+    }
+
+    fn keys_of(&self, host: usize, set: Hold) -> Vec<String> {
+        let name = &self.hosts[host].name;
+        self.groups
+            .iter()
+            .filter(|(owner, _)| {
+                if owner == name {
+                    set.local
+                } else {
+                    set.foreign
+                }
+            })
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+
+    fn take(&mut self, host: usize, keys: &[String]) -> Vec<FailedGroup> {
+        let mut failed = Vec::new();
+        for key in keys {
+            if self.hosts[host].faults.start_fails.contains(key) {
+                self.hosts[host].running.remove(key);
+                let ours = self
+                    .groups
+                    .iter()
+                    .any(|(owner, k)| k == key && *owner == self.hosts[host].name);
+                failed.push(FailedGroup {
+                    key: key.clone(),
+                    ours,
+                });
+            } else {
+                self.hosts[host].running.insert(key.clone());
+            }
+        }
+        failed
+    }
+
+    fn finish_job(&mut self, host: usize, id: JobId, job: Job) {
+        let mut report = Report::default();
+        let mut outcome = None;
+        match job {
+            Job::AcquireLocal { .. } => {
+                let keys = self.keys_of(host, Hold::LOCAL);
+                report.keys = keys.len();
+                report.wanted = keys
+                    .into_iter()
+                    .filter(|key| !self.hosts[host].running.contains(key))
+                    .collect();
+            }
+            Job::Release { set } => {
+                for key in self.keys_of(host, set) {
+                    self.hosts[host].running.remove(&key);
+                }
+            }
+            Job::Acquire { set } => {
+                let keys = self.keys_of(host, set);
+                report.failed = self.take(host, &keys);
+            }
+            Job::GiveUpAll => self.hosts[host].running.clear(),
+            Job::ReleaseStale { set } => {
+                for key in self.keys_of(host, set) {
+                    self.hosts[host].running.remove(&key);
+                }
+            }
+            Job::Notify(n) => match n.kind.as_str() {
+                "status" if n.field("st") == Some("dead") => {
+                    let dead = n.field("src").unwrap_or_default();
+                    let keys: Vec<String> = self
+                        .groups
+                        .iter()
+                        .filter(|(owner, _)| owner == dead)
+                        .map(|(_, key)| key.clone())
+                        .collect();
+                    report.failed = self.take(host, &keys);
+                }
+                "ip-request-resp" if n.field("dest") == Some(self.hosts[host].name.as_str()) => {
+                    let keys = vec![n.field("ipaddr").unwrap_or_default().to_owned()];
+                    report.failed = self.take(host, &keys);
+                }
+                "ip-request" => {
+                    let key = n.field("ipaddr").unwrap_or_default();
+                    report.owned = self.hosts[host].running.remove(key);
+                }
+                "status" | "hb_takeover" | "ip-request-resp" => {}
+                _ => outcome = Some(JobOutcome::NoHandler),
+            },
+        }
+        self.feed(
+            host,
+            Input::JobEnded {
+                id,
+                outcome: outcome.unwrap_or(JobOutcome::Native(report)),
+            },
+        );
+    }
+
+    /// The next moment at which anything happens.
+    fn next_event(&self) -> Option<Duration> {
+        let packets = self.packets.iter().map(|packet| packet.at);
+        let hosts = self.hosts.iter().flat_map(|host| {
+            let awake = |at: Duration| host.stopped_until.map_or(at, |until| at.max(until));
+            let deadline = host.core.as_ref().and_then(Core::next_deadline).map(awake);
+            let jobs = host.jobs.iter().map(|(at, ..)| *at).min().map(awake);
+            let restart = host.restart_at.as_ref().map(|(at, _)| *at);
+            [deadline, jobs, restart].into_iter().flatten()
+        });
+        packets.chain(hosts).min()
+    }
+
+    /// Lets the time pass, event by event.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        let mut idle_steps = 0;
+        while let Some(at) = self.next_event().filter(|at| *at <= end) {
+            idle_steps = if at <= self.now { idle_steps + 1 } else { 0 };
+            assert!(
+                idle_steps < 10_000,
+                "the clock does not advance at {:?}",
+                self.now
+            );
+            self.now = self.now.max(at);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    fn asleep(&mut self, host: usize) -> bool {
+        match self.hosts[host].stopped_until {
+            Some(until) if until > self.now => true,
+            Some(_) => {
+                self.hosts[host].stopped_until = None;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn step(&mut self) {
+        // Packets first: what has arrived is read before time is judged, as the event loop does.
+        let mut later = VecDeque::new();
+        let due: Vec<Packet> = {
+            let mut due = Vec::new();
+            for packet in std::mem::take(&mut self.packets) {
+                if packet.at <= self.now {
+                    due.push(packet)
+                } else {
+                    later.push_back(packet)
+                }
+            }
+            due
+        };
+        self.packets = later;
+        for packet in due {
+            if self.asleep(packet.to) {
+                let until = self.hosts[packet.to].stopped_until.unwrap_or(self.now);
+                self.packets.push_back(Packet {
+                    at: until,
+                    ..packet
+                });
+            } else {
+                self.feed(
+                    packet.to,
+                    Input::Datagram {
+                        medium: 0,
+                        payload: &packet.payload,
+                    },
+                );
+            }
+        }
+        for host in 0..self.hosts.len() {
+            if self.asleep(host) {
+                continue;
+            }
+            if let Some((at, restart)) = self.hosts[host].restart_at
+                && at <= self.now
+            {
+                self.hosts[host].restart_at = None;
+                self.start_with(host, restart);
+            }
+            let (ended, waiting) = std::mem::take(&mut self.hosts[host].jobs)
+                .into_iter()
+                .partition(|(at, ..)| *at <= self.now);
+            self.hosts[host].jobs = waiting;
+            let ended: Vec<(Duration, JobId, Job)> = ended;
+            for (_, id, job) in ended {
+                self.finish_job(host, id, job);
+            }
+            if self.hosts[host]
+                .core
+                .as_ref()
+                .and_then(Core::next_deadline)
+                .is_some_and(|at| at <= self.now)
+            {
+                self.feed(host, Input::Timer);
+            }
+        }
+    }
+
+    /// Runs until the condition holds; panics with both logs if it does not within the time.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, within: Duration, condition: impl Fn(&World) -> bool) {
+        let end = self.now + within;
+        while !condition(self) {
+            assert!(
+                self.now < end,
+                "not within {within:?}: {what}\n{}",
+                self.story()
+            );
+            self.run(ms(10));
+        }
+    }
+
+    pub fn holders(&self, key: &str) -> Vec<&str> {
+        self.hosts
+            .iter()
+            .filter(|host| host.running.contains(key))
+            .map(|host| host.name.as_str())
+            .collect()
+    }
+
+    /// Each group runs on the named node and nowhere else.
+    #[track_caller]
+    pub fn assert_holders(&self, expected: &[(&str, &str)]) {
+        let seen: BTreeMap<&str, Vec<&str>> = expected
+            .iter()
+            .map(|(key, _)| (*key, self.holders(key)))
+            .collect();
+        let wanted: BTreeMap<&str, Vec<&str>> = expected
+            .iter()
+            .map(|(key, host)| (*key, vec![*host]))
+            .collect();
+        assert_eq!(seen, wanted, "\n{}", self.story());
+    }
+
+    pub fn held(&self, host: usize) -> Hold {
+        self.hosts[host]
+            .core
+            .as_ref()
+            .map_or(Hold::NONE, |core| core.snapshot().resources.held)
+    }
+
+    /// Both nodes are stable and each believes of the other what that believes of itself.
+    #[track_caller]
+    pub fn assert_agreement(&self) {
+        let snapshots: Vec<_> = self
+            .hosts
+            .iter()
+            .filter_map(|h| h.core.as_ref())
+            .map(Core::snapshot)
+            .collect();
+        for snapshot in &snapshots {
+            assert!(
+                snapshot.resources.stable,
+                "{} is not stable\n{}",
+                snapshot.local,
+                self.story()
+            );
+            for other in &snapshots {
+                let node = snapshot.nodes.iter().find(|node| node.name == other.local);
+                assert_eq!(
+                    node.map(|n| n.status.as_str()),
+                    Some("active"),
+                    "\n{}",
+                    self.story()
+                );
+                if other.local != snapshot.local && snapshots.len() == 2 {
+                    assert_eq!(
+                        snapshot.resources.other_held,
+                        other.resources.held,
+                        "{} of {}\n{}",
+                        snapshot.local,
+                        other.local,
+                        self.story()
+                    );
+                }
+            }
+        }
+    }
+
+    pub fn logged(&self, host: usize, text: &str) -> bool {
+        self.hosts[host]
+            .log
+            .iter()
+            .any(|(_, _, line)| line.contains(text))
+    }
+
+    pub fn errors(&self, host: usize) -> Vec<&str> {
+        self.hosts[host]
+            .log
+            .iter()
+            .filter(|(_, level, _)| *level <= Level::Error)
+            .map(|(_, _, t)| t.as_str())
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn assert_no_errors(&self) {
+        for host in 0..self.hosts.len() {
+            assert!(
+                self.errors(host).is_empty(),
+                "{:?}\n{}",
+                self.errors(host),
+                self.story()
+            );
+        }
+    }
+
+    /// All logs in the order of time.
+    pub fn story(&self) -> String {
+        let mut lines: Vec<(Duration, String)> = Vec::new();
+        for host in &self.hosts {
+            for (at, level, text) in &host.log {
+                lines.push((
+                    *at,
+                    format!("{:9.3} {} {level:?}: {text}", at.as_secs_f64(), host.name),
+                ));
+            }
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        lines.into_iter().map(|(_, line)| line + "\n").collect()
+    }
+
+    /// Two nodes (or more), started together, every group at home.
+    pub fn settled(count: usize, settings: Settings) -> World {
+        let mut world = World::new(count, settings);
+        world.start_all();
+        world.run(secs(25));
+        for host in 0..count {
+            let (owner, key) = world.groups[host].clone();
+            assert_eq!(
+                world.holders(&key),
+                vec![owner.as_str()],
+                "\n{}",
+                world.story()
+            );
+        }
+        world
+    }
+}
