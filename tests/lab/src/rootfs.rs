@@ -1,17 +1,18 @@
-//! The disks of the hosts: an overlay over the machine's `/`, a private tmpfs on top.
+//! The disks of the hosts: overlays over the machine's system directories, a private tmpfs on top.
 //!
-//! Layers of a host, uppermost first:
+//! Layers of a host's `/usr`, `/etc`, `/var` ..., uppermost first:
 //!
 //! ```text
-//! hosts/NAME/upper     what the host writes (kept over a power cut)
-//! stage                ours only: the tree of `cargo xtask install`
-//! mask                 ours only: white-outs for everything that the legacy packages install
-//! /                    the machine
+//! hosts/NAME/upper/DIR   what the host writes (kept over a power cut)
+//! stage/DIR              ours only: the tree of `cargo xtask install`
+//! mask/DIR               ours only: white-outs for everything that the legacy packages install
+//! /DIR                   the machine
 //! ```
 //!
-//! All of it lives on a tmpfs in the lab's mount namespace, over a directory that nothing else needs. The machine's own files are
-//! never written; `/run`, `/tmp` and `/var/run` are empty at each boot; `/var/log` and
-//! `/var/lib/heartbeat` begin empty and survive a power cut.
+//! All of it lives on a tmpfs in the lab's mount namespace, over a directory that nothing else needs.
+//! The machine's own files are never written; `/run`, `/tmp` and `/var/run` are empty at each boot; `/var/log` and
+//! `/var/lib/heartbeat` begin empty and survive a power cut. One overlay per directory, because the
+//! kernel refuses a layer that has other mounts beneath it in a user namespace, and `/` always has.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -71,11 +72,15 @@ fn prepare_mask(mask: &Path) -> Result<()> {
             if let Some(parent) = hidden.parent() {
                 fs::create_dir_all(parent).doing(|| format!("{}", parent.display()))?;
             }
-            mknod(&hidden, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))
-                .doing(|| format!("white-out {}", hidden.display()))?;
+            white_out(&hidden)?;
         }
     }
     Ok(())
+}
+
+/// Makes a path vanish from the layers below.
+fn white_out(path: &Path) -> Result<()> {
+    mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0)).doing(|| format!("white-out {}", path.display()))
 }
 
 /// The paths that a pattern stands for: itself, or with a trailing `*` all that begin like it.
@@ -94,6 +99,9 @@ fn matches_of(pattern: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The directories of the machine that a host sees. Where some are symbolic links, so they are on the host.
+const SYSTEM_DIRS: &[&str] = &["bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr", "var"];
+
 /// Builds the root file system of the host and makes it this process's root.
 pub(crate) fn enter_host(options: &Options, name: &str) -> Result<()> {
     make_private()?;
@@ -102,56 +110,84 @@ pub(crate) fn enter_host(options: &Options, name: &str) -> Result<()> {
     for part in ["upper", "work", "root", "log", "varlib"] {
         create_dir(&dir.join(part))?;
     }
-    let mut lower = String::from("/");
-    if options.find("layers") == Some("ours") {
-        let lab = options.get("dir")?;
-        lower = format!("{lab}/stage:{lab}/mask:/");
-    }
-    let shown = dir.display();
-    let mut data = format!("lowerdir={lower},upperdir={shown}/upper,workdir={shown}/work");
-    if options.find("rootless").is_some() {
-        data.push_str(",userxattr");
+    if fresh {
+        first_boot(&dir.join("upper"), name)?;
     }
     let root = dir.join("root");
-    mount_fs("overlay", &root, "overlay", &data)?;
-    if fresh {
-        first_boot(&root, name)?;
+    // A tmpfs of its own, because a root must be a mount.
+    mount_fs("tmpfs", &root, "tmpfs", "mode=755")?;
+    for part in SYSTEM_DIRS {
+        mount_system_dir(options, &dir, part)?;
+    }
+    for empty in ["dev", "proc", "sys", "run", "tmp", "root", "mnt", "srv", "home"] {
+        create_dir(&root.join(empty))?;
     }
     mount_system(&root)?;
     mount_runtime(&root, &dir)?;
     change_root(&root)
 }
 
-/// What an installer and an administrator did before the first boot.
-fn first_boot(root: &Path, name: &str) -> Result<()> {
+/// Lays the overlay for one directory, or repeats the symbolic link that stands in its place.
+fn mount_system_dir(options: &Options, dir: &Path, part: &str) -> Result<()> {
+    let machine = Path::new("/").join(part);
+    let target = dir.join("root").join(part);
+    if let Ok(link) = fs::read_link(&machine) {
+        return symlink(link, &target).doing(|| format!("link {part}"));
+    }
+    if !machine.is_dir() {
+        return Ok(());
+    }
+    let (upper, work) = (dir.join("upper").join(part), dir.join("work").join(part));
+    for needed in [&target, &upper, &work] {
+        create_dir(needed)?;
+    }
+    let mut lower = Vec::new();
+    if options.find("layers") == Some("ours") {
+        let lab = Path::new(options.get("dir")?);
+        lower.extend([lab.join("stage").join(part), lab.join("mask").join(part)].into_iter().filter(|l| l.is_dir()));
+    }
+    lower.push(machine);
+    let lower: Vec<_> = lower.iter().map(|layer| layer.to_string_lossy()).collect();
+    let mut data =
+        format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
+    if options.find("rootless").is_some() {
+        data.push_str(",userxattr");
+    }
+    mount_fs("overlay", &target, "overlay", &data)
+}
+
+/// What an installer and an administrator did before the first boot. Done in the upper layer itself: in
+/// a user namespace the machine's directories cannot be copied up, because their owner is not mapped.
+fn first_boot(upper: &Path, name: &str) -> Result<()> {
+    for dir in ["etc/ha.d/resource.d", "var/log", "var/lib/heartbeat", "var/tmp"] {
+        create_dir(&upper.join(dir))?;
+    }
     // Whatever configuration the machine itself has is none of the host's business.
     for file in ["ha.cf", "authkeys", "haresources", "conf", "ldirectord.cf"] {
-        let path = root.join("etc/ha.d").join(file);
-        let _ = fs::remove_file(&path);
-        let _ = fs::remove_dir_all(&path);
+        if Path::new("/etc/ha.d").join(file).symlink_metadata().is_ok() {
+            white_out(&upper.join("etc/ha.d").join(file))?;
+        }
     }
-    create_dir(&root.join("etc/ha.d/resource.d"))?;
-    write(&root.join("etc/hostname"), &format!("{name}\n"))?;
-    write(&root.join("etc/hosts"), &format!("127.0.0.1 localhost\n127.0.1.1 {name}\n"))?;
-    add_account(&root.join("etc/group"), "haclient", "haclient:x:398:")?;
-    let group = fs::read_to_string(root.join("etc/group")).unwrap_or_default();
+    write(&upper.join("etc/hostname"), &format!("{name}\n"))?;
+    write(&upper.join("etc/hosts"), &format!("127.0.0.1 localhost\n127.0.1.1 {name}\n"))?;
+    let group = with_account("/etc/group", "haclient", "haclient:x:398:")?;
     let gid = group
         .lines()
         .find_map(|line| line.strip_prefix("haclient:x:")?.split(':').next().map(str::to_owned))
         .unwrap_or_else(|| "398".into());
     let user = format!("hacluster:x:397:{gid}:heartbeat user:/var/lib/heartbeat/cores/hacluster:/usr/sbin/nologin");
-    add_account(&root.join("etc/passwd"), "hacluster", &user)
+    write(&upper.join("etc/group"), &group)?;
+    write(&upper.join("etc/passwd"), &with_account("/etc/passwd", "hacluster", &user)?)
 }
 
-/// Adds a line to passwd or group unless the name is there already.
-fn add_account(path: &Path, name: &str, line: &str) -> Result<()> {
-    let mut text = fs::read_to_string(path).doing(|| format!("{}", path.display()))?;
-    if text.lines().any(|known| known.split(':').next() == Some(name)) {
-        return Ok(());
+/// The machine's passwd or group, with a line added unless the name is there already.
+fn with_account(path: &str, name: &str, line: &str) -> Result<String> {
+    let mut text = fs::read_to_string(path).doing(|| path.to_owned())?;
+    if !text.lines().any(|known| known.split(':').next() == Some(name)) {
+        text.push_str(line);
+        text.push('\n');
     }
-    text.push_str(line);
-    text.push('\n');
-    write(path, &text)
+    Ok(text)
 }
 
 /// `/proc`, `/sys` and a small `/dev`.
@@ -187,11 +223,11 @@ fn mount_runtime(root: &Path, dir: &Path) -> Result<()> {
     mount_fs("tmpfs", &root.join("run"), "tmpfs", "mode=755")?;
     create_dir(&root.join("run/lock"))?;
     fs::set_permissions(root.join("run/lock"), Permissions::from_mode(0o1777)).doing(|| "/run/lock".into())?;
-    // What the packages' tmpfiles entries make at boot.
+    // What the packages' tmpfiles entries make at boot. Without the second one the legacy's IPaddr fails.
     create_dir(&root.join("run/heartbeat"))?;
+    create_dir(&root.join("run/resource-agents"))?;
     mount_fs("tmpfs", &root.join("tmp"), "tmpfs", "mode=1777")?;
     bind(&dir.join("log"), &root.join("var/log"), MsFlags::empty())?;
-    create_dir(&root.join("var/lib/heartbeat"))?;
     bind(&dir.join("varlib"), &root.join("var/lib/heartbeat"), MsFlags::empty())?;
     for user in ["root", "nobody", "hacluster"] {
         create_dir(&root.join("var/lib/heartbeat/cores").join(user))?;
