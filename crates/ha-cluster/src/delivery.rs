@@ -230,8 +230,14 @@ impl Core {
             });
             return Verdict::Drop;
         }
-        if kind == "status" && !self.admit_status(source, seq, generation) {
-            return Verdict::Drop;
+        if generation > node.generation {
+            // The legacy waits for a status to tell it; but that may be the packet that got lost.
+            self.peer_restarted(source, generation);
+        } else if kind == "status" && node.is_dead() && generation > 0 {
+            if seq <= node.status_seq {
+                return Verdict::Drop;
+            }
+            self.partition_healed(source);
         }
         let arrival = match self.find_mut(source) {
             Some(node) => node.tracking.arrive(seq),
@@ -243,24 +249,6 @@ impl Core {
             Verdict::Deliver if !for_us => Verdict::Drop,
             verdict => verdict,
         }
-    }
-
-    /// Rule 5: a status may tell of a restart or of a healed partition. False: drop it.
-    fn admit_status(&mut self, source: &str, seq: u64, generation: u64) -> bool {
-        let Some(node) = self.find(source) else {
-            return false;
-        };
-        if generation == node.generation && generation > 0 && node.is_dead() {
-            if seq <= node.status_seq {
-                return false;
-            }
-            self.partition_healed(source);
-            return true;
-        }
-        if generation > node.generation {
-            self.peer_restarted(source, generation);
-        }
-        true
     }
 
     fn judge_arrival(&mut self, source: &str, seq: u64, arrival: Arrival) -> Verdict {

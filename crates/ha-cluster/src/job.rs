@@ -167,8 +167,8 @@ pub enum JobOutcome {
 /// What a native job found and did.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// [`Job::AcquireLocal`]: how many groups are ours.
-    pub keys: usize,
+    /// [`Job::AcquireLocal`]: keys of all our groups, in the order of the file.
+    pub keys: Vec<String>,
     /// [`Job::AcquireLocal`]: keys of our groups whose key resource does not run, in the order of the file.
     pub wanted: Vec<String>,
     /// [`Job::Notify`] of `ip-request`: we did hold the group.

@@ -172,7 +172,7 @@ impl Core {
 
     /// What `req_our_resources` and `req_resource` say (2.4.5).
     fn acquire_local_ended(&mut self, dont_ask: bool, nice: bool, report: &Report) {
-        if report.keys == 0 {
+        if report.keys.is_empty() {
             let command = format!(
                 "/usr/share/heartbeat/ResourceManager listkeys {}",
                 self.config.local
@@ -181,19 +181,25 @@ impl Core {
         } else {
             self.info("Local Resource acquisition completed.");
         }
-        for key in &report.wanted {
-            let mut message = Message::new();
-            if nice || dont_ask {
+        if nice || dont_ask {
+            for key in &report.wanted {
+                let mut message = Message::new();
                 message.push("t", "ip-request-resp");
                 message.push("dest", &self.config.local);
                 message.push("ipaddr", key);
                 message.push("weown", "yes");
                 message.push("ok", "OK");
-            } else {
+                self.send(message);
+            }
+        } else {
+            // Of a group that runs here already the legacy does not ask; but what runs may have been left behind by a
+            // killed predecessor, and the other node holds it too.
+            for key in &report.keys {
+                let mut message = Message::new();
                 message.push("t", "ip-request");
                 message.push("ipaddr", key);
+                self.send(message);
             }
-            self.send(message);
         }
         if nice && !self.shutdown.in_progress() {
             self.send_resource(true, Some("req_our_resources()"));

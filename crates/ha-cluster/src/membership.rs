@@ -225,6 +225,7 @@ impl Core {
         let name = node.name.clone();
         node.generation = generation;
         node.tracking.reset();
+        node.resource_seq = 0;
         node.status_seq = 0;
         node.status_ts = 0;
         node.last_status = now;
@@ -267,7 +268,7 @@ impl Core {
         node.interval_known = false;
         node.status_ts = 0;
         node.acknowledged = 0;
-        node.tracking.reset();
+        node.tracking.died();
         let name = node.name.clone();
         self.warn(format!("node {name}: is dead"));
         self.event(Event::NodeStatus {

@@ -83,6 +83,9 @@ pub(crate) struct Node {
     pub(crate) heard: bool,
     /// It may hold resources (`resource-protocol.md` 2.2).
     pub(crate) has_resources: bool,
+    /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
+    /// overtaken, must not put the clock back.
+    pub(crate) resource_seq: u64,
     /// Sequence tracking of what it sends.
     pub(crate) tracking: Tracking,
     /// The highest of our numbers that it has acknowledged.
@@ -113,6 +116,7 @@ impl Node {
             deadtime,
             heard: false,
             has_resources: false,
+            resource_seq: 0,
             tracking: Tracking::new(ack_trigger),
             acknowledged: 0,
             links,

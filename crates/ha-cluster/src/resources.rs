@@ -239,6 +239,13 @@ impl Core {
         if self.rsc.inherited.take().is_some() {
             self.rsc.state = RState::Stable;
         }
+        let seq = message.hex("seq").unwrap_or(0);
+        if let Some(node) = self.find_mut(source) {
+            if seq < node.resource_seq {
+                return;
+            }
+            node.resource_seq = seq;
+        }
         let update = |old: Hold| {
             if message.text("rtype") == Some("full") || hold == Hold::NONE {
                 hold

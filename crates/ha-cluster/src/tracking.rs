@@ -41,6 +41,9 @@ pub(crate) enum Arrival {
 pub(crate) struct Tracking {
     /// Highest number seen; none before the first.
     last: Option<u64>,
+    /// Everything up to this number is over: the sender was declared dead after it. Without it a capture of its old
+    /// packets could speak for the dead.
+    floor: u64,
     /// Missing numbers and when to ask for each (again).
     missing: BTreeMap<u64, Duration>,
     ack_trigger: u64,
@@ -52,21 +55,31 @@ impl Tracking {
     pub(crate) fn new(ack_trigger: u64) -> Tracking {
         Tracking {
             last: None,
+            floor: 0,
             missing: BTreeMap::new(),
             ack_trigger: ack_trigger % ACK_PERIOD,
             acked: 0,
         }
     }
 
-    /// Forgets everything but the trigger: the sender restarted, or died.
+    /// The sender restarted: its numbers begin anew.
     pub(crate) fn reset(&mut self) {
-        self.last = None;
+        self.died();
+        self.floor = 0;
+    }
+
+    /// The sender is held dead: what is missing will not come, and what it said before does not count again.
+    pub(crate) fn died(&mut self) {
+        self.floor = self.last.take().unwrap_or(self.floor).max(self.floor);
         self.missing.clear();
         self.acked = 0;
     }
 
     /// Takes note of a number. For a gap the caller plans the requests with [`Tracking::plan_requests`].
     pub(crate) fn arrive(&mut self, seq: u64) -> Arrival {
+        if seq <= self.floor {
+            return Arrival::Old;
+        }
         let Some(last) = self.last else {
             self.last = Some(seq);
             // A sender that was already running when we first heard it wants no answer for what we never saw.

@@ -61,7 +61,6 @@ fn twenty_percent_loss_kills_nobody() {
         world.standby(0, "all");
         world.run(secs(10));
         world.assert_holders(&[("A", "b"), ("B", "b")]);
-        world.standby(0, "local");
         world.standby(1, "foreign");
         world.run(secs(30));
         world.assert_holders(&[("A", "a"), ("B", "b")]);

@@ -365,7 +365,7 @@ impl World {
         match job {
             Job::AcquireLocal { .. } => {
                 let keys = self.keys_of(host, Hold::LOCAL);
-                report.keys = keys.len();
+                report.keys = keys.clone();
                 report.wanted = keys
                     .into_iter()
                     .filter(|key| !self.hosts[host].running.contains(key))
