@@ -72,6 +72,11 @@ pub(crate) fn output(profile: Profile) -> PathBuf {
     target_directory().join(profile.directory())
 }
 
+/// Where the laboratory looks for an installed tree of ours.
+pub(crate) fn stage() -> PathBuf {
+    workspace().join("target/stage")
+}
+
 /// cargo's target directory. We live in it ourselves, and cargo marks it; this finds it wherever it was configured.
 fn target_directory() -> PathBuf {
     let own = std::env::current_exe().ok();

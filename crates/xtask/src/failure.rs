@@ -31,6 +31,8 @@ pub enum Failure {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The laboratory failed.
+    Lab(ha_lab::LabError),
 }
 
 impl Failure {
@@ -48,6 +50,7 @@ impl fmt::Display for Failure {
             Failure::File { path, source } => write!(f, "{}: {source}", path.display()),
             Failure::Start { program, source } => write!(f, "cannot start {program}: {source}"),
             Failure::Program { program, status } => write!(f, "{program} failed: {status}"),
+            Failure::Lab(error) => write!(f, "{error}"),
         }
     }
 }
@@ -56,6 +59,7 @@ impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Failure::File { source, .. } | Failure::Start { source, .. } => Some(source),
+            Failure::Lab(error) => Some(error),
             Failure::Usage(_) | Failure::Program { .. } => None,
         }
     }
@@ -64,5 +68,11 @@ impl std::error::Error for Failure {
 impl From<lexopt::Error> for Failure {
     fn from(error: lexopt::Error) -> Failure {
         Failure::Usage(error.to_string())
+    }
+}
+
+impl From<ha_lab::LabError> for Failure {
+    fn from(error: ha_lab::LabError) -> Failure {
+        Failure::Lab(error)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! | command | module |
 //! |---|---|
+//! | `demo` | [`demo`]: the article's pair of directors, live |
+//! | `test` | [`test`]: every test there is |
 //! | `install` | [`install`]: a complete tree at the legacy's paths |
 //!
 //! Every command sets up what it needs.
@@ -11,16 +13,28 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 mod cargo;
+mod debian;
+pub mod demo;
 mod failure;
 pub mod install;
 #[cfg(test)]
 mod scratch;
+pub mod test;
 
 pub use failure::Failure;
 
 /// What `cargo xtask --help` prints.
 pub const USAGE: &str = "\
 Usage: cargo xtask COMMAND
+
+  demo [--fast] [--no-lvs]
+        Build heartbeat and show two directors fail over, live, in network namespaces.
+        --fast    timers below a second
+        --no-lvs  only the address, without ldirectord
+
+  test [NAME...]
+        Run the tests of all crates, then the installed tree in network namespaces.
+        NAME      only tests with this in their name
 
   install --destdir DIR [--libdir lib64|lib] [--debug]
         Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
@@ -37,6 +51,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure
     let mut parser = lexopt::Parser::from_args(args);
     match parser.next()? {
         Some(Value(command)) => match command.to_str() {
+            Some("demo") => demo::run(parser),
+            Some("test") => test::run(parser),
             Some("install") => install::run(parser),
             Some("help") => help(),
             _ => Err(Failure::Usage(format!(

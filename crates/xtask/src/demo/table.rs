@@ -1,0 +1,55 @@
+//! What the client saw, step by step.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// One step of the demonstration.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// What was done.
+    pub(super) step: String,
+    /// The longest time without an answer.
+    pub(super) gap: Duration,
+    /// Who answers now; nobody if the step failed.
+    pub(super) served_by: Option<String>,
+}
+
+/// The table, one line per step.
+pub(super) fn render(rows: &[Row]) -> String {
+    let title = "what happened";
+    let width = rows
+        .iter()
+        .map(|row| row.step.len())
+        .chain([title.len()])
+        .max()
+        .unwrap_or_default();
+    let mut text = format!("{title:width$}  {:>14}  served by\n", "client waited");
+    for row in rows {
+        let gap = format!("{:.3} s", row.gap.as_secs_f64());
+        let server = row.served_by.as_deref().unwrap_or("nobody");
+        let _ = writeln!(text, "{:width$}  {gap:>14}  {server}", row.step);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let row = |step: &str, gap, server: Option<&str>| Row {
+            step: step.into(),
+            gap: Duration::from_millis(gap),
+            served_by: server.map(Into::into),
+        };
+        let text = render(&[
+            row("lvs1 crashes suddenly", 10_512, Some("lvs2")),
+            row("back", 6, None),
+        ]);
+        let wanted = "what happened           client waited  served by\n\
+                      lvs1 crashes suddenly        10.512 s  lvs2\n\
+                      back                          0.006 s  nobody\n";
+        assert_eq!(text, wanted);
+    }
+}
