@@ -1,0 +1,260 @@
+//! authkeys: which keys sign and verify packets (`config-files.md` 10).
+//!
+//! Keys go straight into [`Secret`](ha_wire::Secret)s. A line that makes no sense is quoted as the legacy does, but only
+//! up to its second word: the legacy writes a mistyped key in full into a log that everybody may read.
+
+use std::collections::BTreeSet;
+
+use ha_wire::{Key, KeyRing, Method};
+use nom::bytes::complete::{tag, take_while1};
+use nom::combinator::opt;
+use nom::{IResult, Parser};
+
+use crate::diagnostic::{Diagnostic, Parsed, Severity, Span};
+use crate::ha_cf::integer_prefix;
+use crate::lines::{Chunk, chunks, lossy, skip_white};
+
+/// The bits of the file's mode that must not be set: readable by group or others.
+const FORBIDDEN_MODE: u32 = 0o044;
+
+/// Reads the keys. `mode` is the file's mode as fstat(2) tells it; only the permission bits matter.
+pub fn parse_authkeys(bytes: &[u8], mode: u32, file: &str) -> Parsed<KeyRing> {
+    let mut reading = Reading {
+        file,
+        ring: KeyRing::new(),
+        auth: None,
+        found: false,
+        methods_seen: BTreeSet::new(),
+        diagnostics: Vec::new(),
+        refused: false,
+    };
+    if mode & FORBIDDEN_MODE != 0 {
+        let message = format!("Bad permissions on keyfile [{file}], 600 recommended.");
+        let advice = format!("chmod 600 {file}");
+        reading
+            .refuse(Diagnostic::legacy(Severity::Error, "authkeys-mode", message).advise(advice));
+    } else {
+        for chunk in chunks(bytes) {
+            reading.read_line(&chunk);
+        }
+        reading.conclude();
+    }
+    Parsed {
+        value: (!reading.refused).then_some(reading.ring),
+        diagnostics: reading.diagnostics,
+    }
+}
+
+struct Reading<'a> {
+    file: &'a str,
+    ring: KeyRing,
+    /// N of the last `auth N`; a negative one counts as none.
+    auth: Option<i32>,
+    /// A key line has followed its `auth` line.
+    found: bool,
+    /// Methods that the legacy would have loaded by now; their number is part of a message.
+    methods_seen: BTreeSet<&'static str>,
+    diagnostics: Vec<Diagnostic>,
+    refused: bool,
+}
+
+impl Reading<'_> {
+    fn read_line(&mut self, chunk: &Chunk<'_>) {
+        let text = match skip_white(chunk.text) {
+            Ok((text, _)) => text,
+            Err(_) => return,
+        };
+        let span = Span {
+            file: self.file.into(),
+            line: chunk.line,
+            column: chunk.column_of(text),
+        };
+        match text.first() {
+            None | Some(b'#') => {}
+            Some(b'a') => match auth_line(text) {
+                Ok((_, index)) => self.auth = (index >= 0).then_some(index),
+                Err(_) => {
+                    let message = format!("Invalid auth line [{}] in {}", quoted(text), self.file);
+                    let advice = "expected: auth and the number of a key, such as: auth 1";
+                    self.refuse(error("bad-auth-line", message).at(span).advise(advice));
+                }
+            },
+            Some(_) => match key_line(text) {
+                Ok((_, line)) => self.key(&line, span),
+                Err(_) => {
+                    let message = format!("Auth line [{}] is invalid.", quoted(text));
+                    let advice = "expected: number, method and key, such as: 1 sha1 some-secret";
+                    self.refuse(error("bad-key-line", message).at(span).advise(advice));
+                }
+            },
+        }
+    }
+
+    fn key(&mut self, line: &KeyLine<'_>, span: Span) {
+        let index = match u8::try_from(line.index) {
+            Ok(index) if index <= ha_wire::MAX_AUTH_INDEX => index,
+            _ => {
+                let message = format!("Invalid authnum [{}] in {}", line.index, self.file);
+                let advice = format!("keys are numbered 0 to {}", ha_wire::MAX_AUTH_INDEX);
+                self.refuse(error("bad-authnum", message).at(span).advise(advice));
+                return;
+            }
+        };
+        let name = lossy(line.method);
+        let Ok(method) = name.parse::<Method>() else {
+            self.unknown_method(&name, span);
+            return;
+        };
+        self.methods_seen.insert(method.name());
+        let secret = match (method, line.key) {
+            (Method::Crc, None) => &b""[..],
+            (Method::Crc, Some(_)) => {
+                // The legacy says this at info level and refuses nevertheless.
+                let message = format!("Auth method [{name}] doesn't use a key");
+                self.refuse(Diagnostic::legacy(Severity::Info, "needless-key", message).at(span));
+                return;
+            }
+            (Method::Md5 | Method::Sha1, Some(key)) => key,
+            (Method::Md5 | Method::Sha1, None) => {
+                self.refuse(
+                    error(
+                        "missing-key",
+                        format!("Auth method [{name}] requires a key"),
+                    )
+                    .at(span),
+                );
+                return;
+            }
+        };
+        self.ring.insert(index, Key::new(method, secret));
+        if self.auth == Some(line.index) {
+            self.ring.set_outbound(index);
+            self.found = true;
+        }
+    }
+
+    fn unknown_method(&mut self, name: &str, span: Span) {
+        let loaded = self.methods_seen.len();
+        for message in [
+            format!("LoadPlugin on {name} returned 5: No such plugin/interface/interface type"),
+            format!("Lookup extended#2 returned FALSE for {name}"),
+            format!("Table size: {loaded}"),
+        ] {
+            self.diagnostics.push(error("bad-authtype", message));
+        }
+        let advice = "the methods are crc, md5 and sha1, in lower case";
+        self.refuse(
+            error("bad-authtype", format!("Invalid authtype [{name}]"))
+                .at(span)
+                .advise(advice),
+        );
+    }
+
+    /// The signing key must have come after its `auth` line; an `auth` line after that without its key changes nothing.
+    fn conclude(&mut self) {
+        match self.auth {
+            None => self.refuse(error(
+                "no-auth",
+                format!("Missing auth directive in keyfile [{}]", self.file),
+            )),
+            Some(_) if self.found => {}
+            Some(index) => {
+                let message = format!("Auth Key [{index}] not found in keyfile [{}]", self.file);
+                let advice = format!("the line of key {index} must stand below \"auth {index}\"");
+                self.refuse(error("auth-key-missing", message).advise(advice));
+            }
+        }
+    }
+
+    fn refuse(&mut self, diagnostic: Diagnostic) {
+        self.refused = true;
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+fn error(code: &'static str, message: String) -> Diagnostic {
+    Diagnostic::legacy(Severity::Error, code, message)
+}
+
+/// `auth`, white space that may be missing, a number; the rest of the line does not matter.
+fn auth_line(text: &[u8]) -> IResult<&[u8], i32> {
+    let (text, _) = tag(&b"auth"[..]).parse(text)?;
+    let (text, _) = opt(take_while1(is_space)).parse(text)?;
+    integer_prefix(text)
+}
+
+struct KeyLine<'a> {
+    index: i32,
+    method: &'a [u8],
+    key: Option<&'a [u8]>,
+}
+
+/// A number, a method that may follow at once, and perhaps a key; the rest of the line does not matter.
+fn key_line(text: &[u8]) -> IResult<&[u8], KeyLine<'_>> {
+    let (text, index) = integer_prefix(text)?;
+    let (text, method) = scanned_word(text)?;
+    let (text, key) = opt(scanned_word).parse(text)?;
+    Ok((text, KeyLine { index, method, key }))
+}
+
+/// A word as scanf reads it.
+fn scanned_word(text: &[u8]) -> IResult<&[u8], &[u8]> {
+    let (text, _) = opt(take_while1(is_space)).parse(text)?;
+    take_while1(|byte| !is_space(byte)).parse(text)
+}
+
+/// C's isspace, which knows a vertical tab that the other grammars do not.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | 0x09..=0x0d)
+}
+
+/// The line as the legacy quotes it, newline included, without anything beyond its second word.
+fn quoted(text: &[u8]) -> String {
+    let two_words: IResult<&[u8], (&[u8], Option<&[u8]>)> =
+        (scanned_word, opt(scanned_word)).parse(text);
+    match two_words {
+        Ok((rest, _)) if rest.iter().any(|byte| !is_space(*byte)) => {
+            let shown = text.len().saturating_sub(rest.len());
+            format!("{} ...", lossy(text.get(..shown).unwrap_or_default()))
+        }
+        _ => lossy(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_landed_in_the_wrong_place_is_not_quoted() {
+        let parsed = parse_authkeys(b"auth 1\n1 crc\nsha1 1 hush-hush\n", 0o600, "authkeys");
+        assert!(parsed.value.is_none());
+        let texts: Vec<String> = parsed
+            .diagnostics
+            .iter()
+            .flat_map(Diagnostic::lines)
+            .collect();
+        assert!(texts.iter().all(|text| !text.contains("hush")), "{texts:?}");
+        assert_eq!(
+            parsed.diagnostics[0].message,
+            "Auth line [sha1 1 ...] is invalid."
+        );
+        assert_eq!(
+            parsed.diagnostics[0].span.as_ref().map(|span| span.line),
+            Some(3)
+        );
+    }
+
+    #[test]
+    fn the_last_auth_line_with_a_key_below_it_signs() {
+        let parsed = parse_authkeys(
+            b"auth 1\n1 sha1 a\nauth 2\n2 md5 b\nauth 3\n",
+            0o600,
+            "authkeys",
+        );
+        assert_eq!(
+            parsed.value.unwrap().outbound_key(),
+            Some((2, &Key::new(Method::Md5, "b")))
+        );
+    }
+}

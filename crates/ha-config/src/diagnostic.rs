@@ -1,0 +1,176 @@
+//! Diagnostics are data: severity, code, text, place and advice.
+//!
+//! The legacy reports a configuration mistake with a text that operators and scripts search for, or with no text at all.
+//! A [`Diagnostic`] keeps the legacy's text untouched in [`Diagnostic::message`]; where it stands in the file and what to
+//! do about it are separate fields, so that a log, a terminal or a checking tool can show as much as it likes.
+
+use std::fmt;
+
+/// How bad a diagnostic is; the names are the legacy's log levels (`install-and-cli.md` 9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// `CRIT`
+    Crit,
+    /// `ERROR`
+    Error,
+    /// `WARN`
+    Warn,
+    /// `notice`
+    Notice,
+    /// `info`
+    Info,
+    /// `debug`
+    Debug,
+}
+
+impl Severity {
+    /// The word that the legacy writes in front of a message of this level.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Crit => "CRIT",
+            Severity::Error => "ERROR",
+            Severity::Warn => "WARN",
+            Severity::Notice => "notice",
+            Severity::Info => "info",
+            Severity::Debug => "debug",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.word())
+    }
+}
+
+/// A place in a configuration file. Lines and columns count from 1, columns in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The file as named to the parser, for example `/etc/ha.d/ha.cf`.
+    pub file: String,
+    /// Physical line.
+    pub line: usize,
+    /// Byte column of the offending word.
+    pub column: usize,
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Whose words a diagnostic speaks, and so how it is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A text of the legacy, to be logged unchanged.
+    Legacy,
+    /// A text that the legacy prints on standard error without logging it and without a newline (`config-files.md` 4).
+    LegacyStderr,
+    /// Ours: the legacy refuses or accepts the same thing in silence.
+    Ours,
+}
+
+/// One thing to tell the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A short stable name of the rule, such as `deadtime-too-small`.
+    pub code: &'static str,
+    /// The text; the legacy's exact one where [`Diagnostic::origin`] says so.
+    pub message: String,
+    /// Where the reason stands, when it stands in a file.
+    pub span: Option<Span>,
+    /// What to do about it.
+    pub advice: Option<String>,
+    /// Whose words these are.
+    pub origin: Origin,
+}
+
+impl Diagnostic {
+    /// A text of the legacy at `severity`.
+    pub fn legacy(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        Diagnostic {
+            severity,
+            code,
+            message: message.into(),
+            span: None,
+            advice: None,
+            origin: Origin::Legacy,
+        }
+    }
+
+    /// A text of ours at `severity`.
+    pub fn ours(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        Diagnostic {
+            origin: Origin::Ours,
+            ..Diagnostic::legacy(severity, code, message)
+        }
+    }
+
+    /// A text that the legacy prints on standard error only.
+    pub fn stderr(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        Diagnostic {
+            origin: Origin::LegacyStderr,
+            ..Diagnostic::legacy(severity, code, message)
+        }
+    }
+
+    /// The same diagnostic with a place.
+    pub fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// The same diagnostic with advice.
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// The texts to log for this diagnostic, one log line each.
+    ///
+    /// A legacy text comes first and alone, so that whatever searches for it finds it; its place and our advice follow on
+    /// a line of their own, `/etc/ha.d/ha.cf:12:9: advice`. A text of ours is one line that begins with its place.
+    pub fn lines(&self) -> Vec<String> {
+        let place = self
+            .span
+            .as_ref()
+            .map(|span| format!("{span}: "))
+            .unwrap_or_default();
+        match (self.origin, &self.advice) {
+            (Origin::Ours, Some(advice)) => vec![format!("{place}{} ({advice})", self.message)],
+            (Origin::Ours, None) => vec![format!("{place}{}", self.message)],
+            (_, Some(advice)) => vec![self.message.clone(), format!("{place}{advice}")],
+            (_, None) => match &self.span {
+                Some(span) => vec![self.message.clone(), format!("{span}: this is the place")],
+                None => vec![self.message.clone()],
+            },
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// One line for terminals and tests: `ERROR place: message (advice)`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} ", self.severity)?;
+        if let Some(span) = &self.span {
+            write!(out, "{span}: ")?;
+        }
+        out.write_str(&self.message)?;
+        match &self.advice {
+            Some(advice) => write!(out, " ({advice})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a parser makes of one file: a value when the file is acceptable, and everything there is to say either way.
+#[derive(Clone, Debug)]
+pub struct Parsed<T> {
+    /// The value, or none when the file is refused.
+    pub value: Option<T>,
+    /// In the order in which the legacy would have spoken.
+    pub diagnostics: Vec<Diagnostic>,
+}
