@@ -1,1 +1,32 @@
-//! (to be written)
+//! Links, IPv4 and IPv6 addresses and routes over route netlink, and ARP announcements over packet sockets.
+//!
+//! The crate has a pure half and a half that talks to the kernel:
+//!
+//! * pure: [`ArpFrame`] (bytes of a frame), [`Announcement`] (when to send which frame), [`RivalWatch`] (who else claims
+//!   an address of ours), [`route::select`] (which route leads to an address);
+//! * kernel: [`Netlink`] (ask and change), [`ArpSocket`] (send and hear frames), [`pidfile`] (the pid file by which
+//!   announcing processes of either implementation find and replace each other).
+//!
+//! Nothing here knows resources, groups or the cluster; that is `ha-resources` and above.
+
+mod address;
+mod announcement;
+mod arp;
+mod arp_socket;
+mod error;
+mod link;
+mod netlink;
+mod netlink_decode;
+pub mod pidfile;
+mod rival;
+pub mod route;
+
+pub use address::{Address, Family, Scope};
+pub use announcement::{Announcement, Frames, Plan};
+pub use arp::{ArpFrame, FRAME_LEN, Mac, ParseMacError, Purpose};
+pub use arp_socket::{ArpSocket, Heard};
+pub use error::{NetError, Trouble};
+pub use link::Link;
+pub use netlink::Netlink;
+pub use rival::{Rival, RivalWatch};
+pub use route::Route;
