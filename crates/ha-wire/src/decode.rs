@@ -2,6 +2,12 @@
 //!
 //! A packet is read in three steps: its outline (markers, lines or lengths), which builds nothing; its digest, over the
 //! bytes as they are; and only then its fields.
+//!
+//! Everything that a legacy node sends is accepted. What no node sends but legacy receivers let pass is refused, so that
+//! no byte of a packet can be changed unnoticed: data behind the end marker or the trailer, more than one blank or other
+//! white space before a digest, words behind it, leading zeros in lengths. Refused too are two kinds of properly signed
+//! packets that crash a 3.0.6 master: a netstring field of type 7, and a netstring text with a NUL in it. Unlike there,
+//! a carriage return in a string-form value is a byte like any other.
 
 use crate::Encoding;
 use crate::compression::Compression;

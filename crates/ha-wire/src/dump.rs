@@ -5,8 +5,9 @@ use std::fmt::Write;
 use crate::base64;
 use crate::message::{Field, Message, Value};
 use crate::netstring;
+use crate::string_form;
 
-/// At most this many fields are shown.
+/// About this many lines are shown.
 const FIELDS_MAX: usize = 64;
 /// At most this many characters of a name or value are shown.
 const VALUE_MAX: usize = 512;
@@ -22,46 +23,70 @@ impl Message {
     /// ```
     ///
     /// The two numbers are the field's length in string and in netstring form. Where the legacy prints the address of a
-    /// binary value we print the value. Unprintable characters are shown as `\xNN`; long values and long messages are cut.
+    /// value we print the value, or for a nested message nothing: its own dump follows, as with the legacy. Unprintable
+    /// characters are shown as `\xNN`; long values and long messages are cut.
     pub fn dump(&self) -> Vec<String> {
-        let mut lines = vec![format!("MSG: Dumping message with {} fields", self.len())];
-        for (i, field) in self.fields().enumerate().take(FIELDS_MAX) {
-            lines.push(format!("MSG[{i}] : [{}]", show(field)));
-        }
-        if self.len() > FIELDS_MAX {
-            lines.push(format!("MSG: {} more fields", self.len() - FIELDS_MAX));
-        }
+        let mut lines = Vec::new();
+        dump_into(self, &mut lines);
         lines
     }
 }
 
-fn show(field: Field<'_>) -> String {
+fn dump_into(message: &Message, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "MSG: Dumping message with {} fields",
+        message.len()
+    ));
+    for (i, field) in message.fields().enumerate() {
+        if lines.len() > FIELDS_MAX {
+            lines.push(format!("MSG: {} more fields", message.len() - i));
+            return;
+        }
+        lines.push(show(i, field));
+        if let Value::Struct(nested) = field.value {
+            dump_into(nested, lines);
+        }
+    }
+}
+
+fn show(i: usize, field: Field<'_>) -> String {
     let name = printable(field.name, VALUE_MAX);
     let (value, text_len, raw_len) = match field.value {
-        Value::Text(text) => return format!("{name}={}", printable(text, VALUE_MAX)),
+        Value::Text(text) => {
+            return format!("MSG[{i}] : [{name}={}]", printable(text, VALUE_MAX));
+        }
+        Value::List(list) => {
+            let items: Vec<&[u8]> = list.iter().collect();
+            // Without the blank before the colon, as the legacy has it.
+            return format!(
+                "MSG[{i}] :[(3){name}={}]",
+                printable(&items.join(&b' '), VALUE_MAX)
+            );
+        }
         Value::Binary(bytes) | Value::Compressed(bytes) => (
             show_hex(bytes),
             base64::encoded_len(bytes.len()),
             bytes.len(),
         ),
-        Value::List(list) => {
-            let packed = list.packed();
-            (printable(packed, VALUE_MAX), packed.len(), packed.len())
-        }
-        Value::Struct(message) => {
-            let mut bytes = Vec::new();
-            // The legacy gives lengths here; a message that cannot be encoded has none.
-            let length = netstring::write(message, &mut bytes).map_or(0, |()| bytes.len());
-            (format!("{} fields", message.len()), length, length)
+        Value::Struct(nested) => {
+            let (text_len, raw_len) = encoded_lengths(nested);
+            (String::new(), text_len, raw_len)
         }
     };
     // `(T)`, the name and `=`; the string form adds the line end.
     let prefix_len = 3 + field.name.len() + 1;
     let (text_len, raw_len) = (prefix_len + text_len + 1, prefix_len + raw_len);
-    format!(
-        "({}){name}={value}({text_len} {raw_len})",
-        field.value.type_number()
-    )
+    let number = field.value.type_number();
+    format!("MSG[{i}] : [({number}){name}={value}({text_len} {raw_len})]")
+}
+
+/// The lengths of a nested message in both forms, the string form with its NUL; 0 for a form that cannot carry it.
+fn encoded_lengths(message: &Message) -> (usize, usize) {
+    let mut bytes = Vec::new();
+    let text_len = string_form::write(message, None, &mut bytes).map_or(0, |()| bytes.len() + 1);
+    bytes.clear();
+    let raw_len = netstring::write(message, &mut bytes).map_or(0, |()| bytes.len());
+    (text_len, raw_len)
 }
 
 fn show_hex(bytes: &[u8]) -> String {
@@ -107,19 +132,30 @@ pub(crate) fn printable(bytes: &[u8], max: usize) -> String {
 mod tests {
     use super::*;
 
+    /// Seen in the log of 3.0.6, except for the values of binary fields.
     #[test]
     fn as_the_legacy_shows_it() {
+        let mut nested = Message::new();
+        nested.push("a", "1");
         let mut message = Message::new();
         message.push("t", "status");
         message.push_binary("srcuuid", &[0x9e; 16]);
         message.push("ld", "0.1\n");
+        message.push_list("l", ["abc", "d"]);
+        message.push_struct("s", nested);
+        message.push_compressed("c", b"zz");
         assert_eq!(
             message.dump(),
             [
-                "MSG: Dumping message with 3 fields",
+                "MSG: Dumping message with 6 fields",
                 "MSG[0] : [t=status]",
                 "MSG[1] : [(1)srcuuid=0x9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e(36 27)]",
                 "MSG[2] : [ld=0.1\\x0a]",
+                "MSG[3] :[(3)l=abc d]",
+                "MSG[4] : [(2)s=(19 22)]",
+                "MSG: Dumping message with 1 fields",
+                "MSG[0] : [a=1]",
+                "MSG[5] : [(4)c=0x7a7a(10 7)]",
             ]
         );
     }

@@ -6,7 +6,7 @@
 
 use crate::Encoding;
 use crate::dump::printable;
-use crate::error::{AuthCause, AuthFailure, DecodeError};
+use crate::error::{AuthCause, AuthFailure, DecodeError, FieldProblem};
 use crate::message::Message;
 use crate::netstring;
 use crate::string_form;
@@ -36,8 +36,14 @@ impl DecodeError {
                 lines.warning("ha_msg_add_nv_depth: line doesn't contain '='".into());
                 lines.unreadable_string(packet, *offset);
             }
-            Self::Field { offset, .. } if packet.starts_with(string_form::START) => {
-                lines.warning(format!("string2msg_ll: {self}"));
+            Self::Field { offset, problem } if packet.starts_with(string_form::START) => {
+                if *problem == FieldProblem::Type {
+                    lines.error("ha_msg_addraw_ll(): wrong type".into());
+                    lines.error("ha_msg_addraw_ll: addfield failed".into());
+                    lines.error("ha_msg_addraw(): ha_msg_addraw_ll failed".into());
+                } else {
+                    lines.warning(format!("string2msg_ll: {self}"));
+                }
                 lines.unreadable_string(packet, *offset);
             }
             Self::MissingTrailer => lines.missing_trailer(packet),
@@ -47,17 +53,27 @@ impl DecodeError {
             },
             Self::UnknownCompression { algorithm } => {
                 lines.error(format!(
-                    "cl_decompress: compress method({algorithm}) is not supported in this machine"
+                    "cl_decompressmsg: compress method({algorithm}) is not supported in this machine"
                 ));
                 lines.error("decompress msg failed".into());
             }
-            Self::Decompression => lines.error("decompress msg failed".into()),
+            Self::Decompression => {
+                lines.error("cl_decompressmsg: decompression failed".into());
+                lines.error("decompress msg failed".into());
+            }
             Self::TooBig { .. } | Self::TrailingData { .. } | Self::TooDeep => {
                 lines.error(format!("wirefmt2msg: {self}"));
             }
-            Self::Field { .. } | Self::Netstring { .. } => {
-                lines.error(format!("netstring2msg: {self}"));
-                lines.error(format!("s={}", printable(packet, SHOWN_MAX)));
+            Self::Netstring { offset } => {
+                let rest = printable(packet.get(*offset..).unwrap_or_default(), SHOWN_MAX);
+                lines.error("netstring2msg_rec:peel_netstring fails for name/value pair".into());
+                lines.error(format!("sp={rest}"));
+                lines.bad_trailer(packet, packet);
+            }
+            Self::Field { .. } => {
+                lines.warning(format!("process_netstring_nvpair: {self}"));
+                lines.error("netstring2msg_rec: processing nvpair failed".into());
+                lines.bad_trailer(packet, packet);
             }
         }
         lines.0
@@ -130,13 +146,19 @@ impl Lines {
     fn missing_trailer(&mut self, packet: &[u8]) {
         let end = netstring::body_end(packet).unwrap_or(packet.len());
         let rest = packet.get(end..).unwrap_or_default();
-        let rest = printable(rest, SHOWN_MAX);
-        self.error(format!("cl_parse_int: Couldn't parse an int from: {rest}"));
+        let shown = printable(rest, SHOWN_MAX);
+        self.error(format!("cl_parse_int: Couldn't parse an int from: {shown}"));
+        self.bad_trailer(rest, packet);
+    }
+
+    /// After any fault in the fields, the legacy looks for the trailer at the beginning of the packet.
+    fn bad_trailer(&mut self, searched: &[u8], packet: &[u8]) {
+        let searched = printable(searched, SHOWN_MAX);
         self.error(format!(
-            "peel_netstring: Couldn't parse an int starting at: {rest}"
+            "peel_netstring: Couldn't parse an int starting at: {searched}"
         ));
         self.error("peel_netstring() error in getting auth string".into());
-        self.error(format!("sp={rest}"));
+        self.error(format!("sp={searched}"));
         self.error(format!("s={}", printable(packet, SHOWN_MAX)));
     }
 }

@@ -228,7 +228,7 @@ impl Message {
         });
     }
 
-    /// Appends a text field that `write` puts together directly in the message's own memory.
+    /// Like [`Message::push_kind`], for a value that `write` appends directly to the message's own memory.
     pub(crate) fn push_written(
         &mut self,
         name: &[u8],

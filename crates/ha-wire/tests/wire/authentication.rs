@@ -301,6 +301,53 @@ fn log_of_a_line_without_equals() {
     );
 }
 
+/// Seen in the log of 3.0.6.
+#[test]
+fn log_of_an_explicit_text_type() {
+    let packet = b">>>\nt=x\n(0)q=x\n<<<\n";
+    let error = decode_plain(packet).unwrap_err();
+    let texts: Vec<String> = lines(packet, &error)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            "ha_msg_addraw_ll(): wrong type",
+            "ha_msg_addraw_ll: addfield failed",
+            "ha_msg_addraw(): ha_msg_addraw_ll failed",
+            "NV failure (string2msg_ll):",
+            "Input string: [>>>\\x0at=x\\x0a(0)q=x\\x0a<<<\\x0a]",
+            "sp=(0)q=x\\x0a<<<\\x0a",
+            "depth=0",
+            "MSG: Dumping message with 1 fields",
+            "MSG[0] : [t=x]",
+        ]
+    );
+}
+
+/// Seen in the log of 3.0.6.
+#[test]
+fn log_of_a_broken_netstring() {
+    let packet = b"###\n99:(0)t=x,%%%\n";
+    let error = decode_datagram(packet, &KeyRing::new()).unwrap_err();
+    let texts: Vec<String> = lines(packet, &error)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            "netstring2msg_rec:peel_netstring fails for name/value pair",
+            "sp=99:(0)t=x,%%%\\x0a",
+            "peel_netstring: Couldn't parse an int starting at: ###\\x0a99:(0)t=x,%%%\\x0a",
+            "peel_netstring() error in getting auth string",
+            "sp=###\\x0a99:(0)t=x,%%%\\x0a",
+            "s=###\\x0a99:(0)t=x,%%%\\x0a",
+        ]
+    );
+}
+
 #[test]
 fn log_of_unknown_compression() {
     let mut outer = Message::new();

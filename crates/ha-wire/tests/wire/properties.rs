@@ -36,7 +36,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    "[a-z_][a-zA-Z0-9_ .:,()<>-]{0,12}".prop_filter("replaced when signing", |name| name != "auth")
+    "[a-z_<][a-zA-Z0-9_ .:,()<>-]{0,12}".prop_filter("replaced when signing", |name| name != "auth")
 }
 
 fn flat() -> impl Strategy<Value = Content> {
