@@ -35,6 +35,9 @@ pub enum Action {
     CommUp,
     /// Our own status message was seen: feed the watchdog.
     FeedWatchdog,
+    /// Announce all addresses that this node holds once more (ARP): another node let go of some of them without ours
+    /// being acquired anew.
+    AnnounceAddresses,
     /// Send SIGTERM to the respawn clients, last started first, one at a time; answer with
     /// [`crate::Input::ClientsGone`] (at once when there are none).
     StopClients,

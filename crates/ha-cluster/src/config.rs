@@ -5,23 +5,7 @@ use std::time::Duration;
 
 use ha_wire::{CompressionSettings, Encoding, KeyRing};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum AutoFailback {
-    On,
-    Off,
-    Legacy,
-}
-impl AutoFailback {
-    #[allow(missing_docs)]
-    pub fn nice(self) -> bool {
-        self != Self::Legacy
-    }
-    #[allow(missing_docs)]
-    pub fn auto(self) -> bool {
-        self == Self::On
-    }
-}
+pub use ha_config::AutoFailback;
 
 /// The core's view of ha.cf, authkeys and the node's identity.
 #[derive(Clone, Debug)]

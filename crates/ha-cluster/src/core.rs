@@ -137,7 +137,7 @@ impl Core {
             Input::JobEnded { id, outcome } => self.job_ended(id, outcome),
             Input::Shutdown => self.request_shutdown(),
             Input::QuickRestart => self.request_quick_restart(),
-            Input::NewKeys(keys) => self.config.keys = keys,
+            Input::NewKeys(keys) => self.config.keys = *keys,
             Input::LoadAverage(text) => {
                 self.load.clear();
                 self.load

@@ -54,14 +54,21 @@ impl Core {
             "setweight" | "setsite" => self.receive_node_property(message),
             "shutdone" => self.receive_shutdone(source),
             _ if !self.comm_up => {}
+            "starting" if ours => {}
             "starting" => {
-                if !ours {
-                    self.receive_starting();
-                }
+                self.introduced(source);
+                self.receive_starting();
             }
-            "resource" => self.receive_resource(source, message),
+            "resource" => {
+                self.introduced(source);
+                self.receive_resource(source, message);
+            }
             "ask_resources" => self.receive_ask_resources(source, message),
             "ip-request" if ours => {}
+            "ip-request" => {
+                self.introduced(source);
+                self.for_scripts_and_clients(kind, message);
+            }
             "ip-request-resp" if self.shutdown.in_progress() => {}
             _ => self.for_scripts_and_clients(kind, message),
         }

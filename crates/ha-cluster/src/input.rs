@@ -35,7 +35,7 @@ pub enum Input<'a> {
     /// SIGHUP with a changed ha.cf: end without releasing anything and come back with `-R`.
     QuickRestart,
     /// authkeys was reread.
-    NewKeys(KeyRing),
+    NewKeys(Box<KeyRing>),
     /// First line of /proc/loadavg, for the `ld` field; feed it about once per keepalive.
     LoadAverage(&'a str),
     /// A respawn client is about to be started: our dead time is raised by two seconds for a while (6.2).

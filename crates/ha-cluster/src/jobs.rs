@@ -30,6 +30,10 @@ enum Running {
     },
     GiveUpAll,
     ReleaseStale,
+    /// Both nodes held it.
+    Yield {
+        set: Hold,
+    },
     Notify(Notification),
 }
 
@@ -83,6 +87,11 @@ impl Core {
     pub(crate) fn start_give_up_all(&mut self) {
         self.info("Giving up all HA resources.");
         self.start_job(Job::GiveUpAll, Running::GiveUpAll);
+    }
+
+    /// Lets go of what both nodes hold.
+    pub(crate) fn start_yield(&mut self, set: Hold) {
+        self.start_job(Job::Release { set }, Running::Yield { set });
     }
 
     pub(crate) fn start_release_stale(&mut self, set: Hold) {
@@ -165,6 +174,10 @@ impl Core {
                 message.push("t", "shutdone");
                 message.push("st", "dead");
                 self.send(message);
+            }
+            Running::Yield { set } => {
+                self.rsc.ihold = self.rsc.ihold.without(set);
+                self.send_state();
             }
             Running::ReleaseStale | Running::Notify(_) => {}
         }

@@ -12,6 +12,7 @@
 
 mod action;
 mod admin;
+mod audit;
 mod config;
 mod core;
 mod delivery;

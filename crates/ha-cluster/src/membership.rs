@@ -9,6 +9,9 @@ use crate::node::Status;
 use crate::throttle::Cause;
 use crate::{Action, Event, Level, Notification};
 
+/// How long a node may take to speak of its resources before we ask.
+const INTRODUCTION_WAIT: Duration = Duration::from_secs(2);
+
 /// Two seconds after a heal both sides give everything up and start anew (6.7).
 pub(crate) const HEAL_PAUSE: Duration = Duration::from_secs(2);
 
@@ -113,8 +116,10 @@ impl Core {
         } else {
             self.asked.as_ref().map(|(_, due)| *due)
         };
+        let introductions = self.nodes.iter().filter_map(|node| node.introduce_at);
         deaths
             .chain(links)
+            .chain(introductions)
             .chain(asked)
             .chain(self.next_request())
             .min()
@@ -134,6 +139,7 @@ impl Core {
             self.node_died(&name);
         }
         self.check_links();
+        self.introduce_ourselves();
         self.try_comm_up();
     }
 
@@ -196,6 +202,7 @@ impl Core {
             return;
         }
         if changed {
+            self.notice_introduction(&name, was_live, &status);
             if status.live() && !was_live {
                 // What it cannot have seen it need not acknowledge.
                 let sent = self.last_sent();
@@ -212,6 +219,47 @@ impl Core {
                 node: name,
                 status: status.word().to_owned(),
             });
+        }
+    }
+
+    /// A node that comes to life says `init` and `up` first, and `starting` when it is active. One that is active at once
+    /// ran while we could not hear it, and may hold what we hold. The legacy notices nothing then: its test for a healed
+    /// partition wants a generation that it knows already.
+    fn notice_introduction(&mut self, name: &str, was_live: bool, status: &Status) {
+        let due = self.now.mono + INTRODUCTION_WAIT;
+        let wanted = self.comm_up && self.config.managed && !was_live && *status == Status::Active;
+        if let Some(node) = self.find_mut(name).filter(|node| !node.is_ping()) {
+            node.introduce_at = if wanted { Some(due) } else { None };
+        }
+    }
+
+    /// The node spoke of its resources by itself.
+    pub(crate) fn introduced(&mut self, name: &str) {
+        if let Some(node) = self.find_mut(name) {
+            node.introduce_at = None;
+        }
+    }
+
+    fn introduce_ourselves(&mut self) {
+        let now = self.now.mono;
+        let mut strangers = Vec::new();
+        for node in &mut self.nodes {
+            if node.introduce_at.is_some_and(|due| due <= now) {
+                node.introduce_at = None;
+                strangers.push(node.name.clone());
+            }
+        }
+        for name in strangers {
+            self.warn(format!(
+                "node {name} was active before we could hear it: comparing what each of us holds"
+            ));
+            if self.nice() {
+                self.ask_for_resources();
+            } else {
+                // Without resource messages nobody can compare; both give everything up and start anew, as after
+                // any other partition.
+                self.plan_heal_restart(now);
+            }
         }
     }
 
@@ -267,6 +315,7 @@ impl Core {
         node.status = Status::Dead;
         node.interval_known = false;
         node.status_ts = 0;
+        node.introduce_at = None;
         node.acknowledged = 0;
         node.tracking.died();
         let name = node.name.clone();

@@ -81,6 +81,8 @@ pub(crate) struct Node {
     pub(crate) deadtime: Duration,
     /// A packet of it was processed since it was last declared dead ("anypacketsyet").
     pub(crate) heard: bool,
+    /// It was active when we first heard it, so that nobody has told the other what it holds; when to ask.
+    pub(crate) introduce_at: Option<Duration>,
     /// It may hold resources (`resource-protocol.md` 2.2).
     pub(crate) has_resources: bool,
     /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
@@ -115,6 +117,7 @@ impl Node {
             status_ts: 0,
             deadtime,
             heard: false,
+            introduce_at: None,
             has_resources: false,
             resource_seq: 0,
             tracking: Tracking::new(ack_trigger),

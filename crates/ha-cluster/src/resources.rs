@@ -1,11 +1,12 @@
-//! Who holds what: the `starting` and `resource` messages, first acquisition, audits (`resource-protocol.md` 2.2 to
-//! 2.4.2, 2.4.5, 2.6, 2.8). Standby is in [`crate::standby`], death in [`crate::recovery`].
+//! Who holds what: the `starting` and `resource` messages, first acquisition (`resource-protocol.md` 2.2 to 2.4.2,
+//! 2.4.5). Standby is in [`crate::standby`], death in [`crate::recovery`].
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use ha_wire::Message;
 
+use crate::audit::Audit;
 use crate::core::Core;
 use crate::throttle::Cause;
 use crate::{Config, FailedGroup, Hold, Level};
@@ -15,9 +16,6 @@ const FIRST_ACQUISITION_WAIT: Duration = Duration::from_secs(10);
 
 /// How often a delayed failback, or another wish that waits for a stable cluster, is tried again (2.6).
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
-
-/// How long nobody must own our resources before we take them.
-const ORPHAN_WAIT: Duration = Duration::from_secs(1);
 
 /// RSTATE of 2.2; the numbers appear in log texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub(crate) struct Resources {
     pub(crate) inherited: Option<Hold>,
     /// What a killed predecessor left behind has been looked for.
     stale_checked: bool,
-    orphaned: Option<Duration>,
+    pub(crate) audit: Audit,
     /// Groups that could not be started here and shall go to the other node.
     pub(crate) failed: Vec<FailedGroup>,
     /// Keys of groups that went to the other node for that reason, lest they go to and fro.
@@ -101,7 +99,7 @@ impl Resources {
             announced: false,
             inherited,
             stale_checked: inherited.is_some(),
-            orphaned: None,
+            audit: Audit::default(),
             failed: Vec::new(),
             moved: HashSet::new(),
             move_retry: None,
@@ -148,16 +146,22 @@ impl Core {
                 ));
                 self.rsc.ihold = held;
             }
-            let mut message = Message::new();
-            message.push("t", "starting");
             self.rsc.state = RState::Starting;
-            self.send(message);
+            self.ask_for_resources();
         } else if self.rsc.inherited.is_none() {
             if self.peers().any(|node| node.status.live()) {
                 self.release_stale(Hold::FOREIGN);
             }
             self.acquire_local(false);
         }
+    }
+
+    /// Makes the other say what it holds, and then tells it what we hold.
+    pub(crate) fn ask_for_resources(&mut self) {
+        self.rsc.ostable = false;
+        let mut message = Message::new();
+        message.push("t", "starting");
+        self.send(message);
     }
 
     // ---- starting (2.4.1) ----------------------------------------------------------------------------------------
@@ -204,7 +208,7 @@ impl Core {
         self.send(message);
     }
 
-    fn send_state(&mut self) {
+    pub(crate) fn send_state(&mut self) {
         let stable = self.rsc.state == RState::Stable;
         self.send_resource(stable, None);
     }
@@ -290,16 +294,18 @@ impl Core {
             self.giver_releases();
         }
         match message.text("isstable") {
+            Some("1") if self.rsc.ostable => {}
             Some("1") => {
-                if !self.rsc.ostable {
-                    self.info("remote resource transition completed.");
-                    self.rsc.ostable = true;
-                    self.send_state();
-                    self.try_failback();
-                }
+                self.info("remote resource transition completed.");
+                self.rsc.ostable = true;
+                self.send_state();
+                self.try_failback();
             }
             Some(_) => self.rsc.ostable = false,
             None => {}
+        }
+        if self.rsc.state == RState::Stable && self.rsc.ostable {
+            self.release_left_behind();
         }
         if matches!(self.rsc.state, RState::Stable | RState::Shutdown) || !self.rsc.ostable {
             return;
@@ -316,7 +322,7 @@ impl Core {
         }
     }
 
-    fn resource_error(&mut self, text: String) {
+    pub(crate) fn resource_error(&mut self, text: String) {
         self.log_limited(Cause::Resource, || vec![(Level::Error, text)]);
     }
 
@@ -328,9 +334,9 @@ impl Core {
 
     fn release_stale(&mut self, set: Hold) {
         if !self.rsc.stale_checked && set != Hold::NONE {
+            self.rsc.stale_checked = true;
             self.start_release_stale(set);
         }
-        self.rsc.stale_checked = true;
     }
 
     // ---- Acquiring our own (2.4.5) -------------------------------------------------------------------------------
@@ -376,13 +382,12 @@ impl Core {
         let first = rsc
             .first_acquisition
             .filter(|_| rsc.state == RState::Received);
-        let orphaned = rsc.orphaned.map(|since| since + ORPHAN_WAIT);
         [
             first,
             rsc.standby_deadline,
             rsc.failback_retry,
             rsc.move_retry,
-            orphaned,
+            rsc.audit.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -410,44 +415,6 @@ impl Core {
             self.rsc.move_retry = None;
             self.try_move_failed();
         }
-        if due(self.rsc.orphaned.map(|since| since + ORPHAN_WAIT)) {
-            self.rsc.orphaned = None;
-            if self.our_groups_are_orphaned() {
-                self.error("No one owns our local resources!");
-                self.acquire_local(true);
-                self.send_state();
-            }
-        }
-    }
-
-    // ---- Audits (2.8) --------------------------------------------------------------------------------------------
-
-    pub(crate) fn audit(&mut self) {
-        if !self.nice() || !self.config.managed {
-            return;
-        }
-        let (ihold, ohold) = (self.rsc.ihold, self.rsc.ohold);
-        if ihold.local && ohold.foreign {
-            self.resource_error("Both machines own our resources!".to_owned());
-        }
-        if ihold.foreign && ohold.local {
-            self.resource_error("Both machines own foreign resources!".to_owned());
-        }
-        if self.our_groups_are_orphaned() {
-            // The legacy only complains. A moment's patience, in case the message that says otherwise is on its way.
-            let now = self.now.mono;
-            self.rsc.orphaned.get_or_insert(now);
-        } else {
-            self.rsc.orphaned = None;
-        }
-    }
-
-    fn our_groups_are_orphaned(&self) -> bool {
-        self.nice()
-            && self.rsc.state == RState::Stable
-            && self.stable()
-            && !self.shutdown.wanted()
-            && !self.rsc.ihold.local
-            && !self.rsc.ohold.foreign
+        self.run_audit_timers();
     }
 }

@@ -277,7 +277,7 @@ impl World {
                 Action::CommUp => self.hosts[host].comm_up = true,
                 Action::StopClients => self.feed(host, Input::ClientsGone),
                 Action::Exit(kind) => self.exit(host, kind),
-                Action::FeedWatchdog | Action::Event(_) => {}
+                Action::FeedWatchdog | Action::AnnounceAddresses | Action::Event(_) => {}
             }
         }
     }
