@@ -5,6 +5,7 @@
 //! Unlike the legacy we look before we kill: a pid that no longer belongs to a `send_arp` is left alone.
 
 use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -27,6 +28,7 @@ const CLAIM_TRIES: u32 = 10;
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
+    pid: u32,
 }
 
 /// Why a pid file could not be claimed.
@@ -52,9 +54,16 @@ pub struct Claim {
 }
 
 impl PidFile {
-    /// Creates the file with our pid (mode 0600, no newline), replacing an announcer that is in it. The last directory
-    /// of the path is created with mode 0750 when missing.
+    /// Claims the file for this process.
     pub fn claim(path: &Path) -> Result<Claim, PidFileError> {
+        PidFile::claim_for(path, std::process::id())
+    }
+
+    /// Creates the file with a pid (mode 0600, no newline), replacing an announcer that is in it. The last directory of
+    /// the path is created with mode 0750 when missing. If the pid is in the file already, that is fine: who starts an
+    /// announcer in the background claims the file for it, so that a stop that follows at once finds it, and
+    /// the announcer claims it again.
+    pub fn claim_for(path: &Path, pid: u32) -> Result<Claim, PidFileError> {
         if !path.is_absolute() {
             return Err(PidFileError::NotAbsolute(path.to_owned()));
         }
@@ -69,33 +78,28 @@ impl PidFile {
         }
         let mut replaced = None;
         for _ in 0..CLAIM_TRIES {
-            let created = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path);
-            match created {
-                Ok(mut file) => {
-                    file.write_all(std::process::id().to_string().as_bytes())
-                        .map_err(system)?;
-                    return Ok(Claim {
-                        file: PidFile {
-                            path: path.to_owned(),
-                        },
-                        replaced,
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(system(error)),
+            let file = PidFile {
+                path: path.to_owned(),
+                pid,
+            };
+            if create(path, pid).map_err(system)? {
+                return Ok(Claim { file, replaced });
             }
-            let pid = read_pid(path).map_err(system)?;
+            let found = match read_pid(path) {
+                Ok(found) => found,
+                // Its owner was quicker than we; now it is free.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(system(error)),
+            };
+            if found.is_some_and(|found| u32::try_from(found) == Ok(pid)) {
+                return Ok(Claim { file, replaced });
+            }
             remove(path).map_err(system)?;
-            let Some(pid) = pid else {
+            let Some(found) = found else {
                 return Err(PidFileError::NoPid(path.to_owned()));
             };
-            end(pid, Signal::SIGKILL).map_err(|error| PidFileError::Unkillable(pid, error))?;
-            replaced = Some(pid);
+            end(found, Signal::SIGKILL).map_err(|error| PidFileError::Unkillable(found, error))?;
+            replaced = Some(found);
         }
         Err(system(io::ErrorKind::AlreadyExists.into()))
     }
@@ -103,11 +107,35 @@ impl PidFile {
     /// Removes the file at the end of the announcement, unless a successor has put its own pid there.
     pub fn release(self) -> io::Result<()> {
         match read_pid(&self.path) {
-            Ok(Some(pid)) if u32::try_from(pid) == Ok(std::process::id()) => remove(&self.path),
+            Ok(Some(pid)) if u32::try_from(pid) == Ok(self.pid) => remove(&self.path),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Creates the file with its content in one step, so that nobody ever sees it empty. False if it exists.
+fn create(path: &Path, pid: u32) -> io::Result<bool> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let draft = path.with_file_name(name);
+    remove(&draft)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&draft)?;
+    let linked = file
+        .write_all(pid.to_string().as_bytes())
+        .and_then(|()| fs::hard_link(&draft, path));
+    remove(&draft)?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -147,7 +175,7 @@ fn is_announcer(pid: i32) -> bool {
         .split(|&byte| byte == 0)
         .next()
         .unwrap_or_default();
-    let name = Path::new(std::ffi::OsStr::from_bytes(program)).file_name();
+    let name = Path::new(OsStr::from_bytes(program)).file_name();
     read.is_ok() && name.is_some_and(|name| name.as_bytes() == ANNOUNCER)
 }
 
@@ -282,6 +310,19 @@ mod tests {
         let claim = PidFile::claim(&directory.file()).expect("claimed");
         assert_eq!(claim.replaced, i32::try_from(old.id()).ok());
         assert_eq!(old.wait().expect("ended").signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_file_claimed_for_an_announcer_is_claimed_again_by_itself() {
+        let directory = Directory::new();
+        PidFile::claim_for(&directory.file(), std::process::id()).expect("claimed");
+        let claim = PidFile::claim(&directory.file()).expect("claimed again");
+        assert_eq!(claim.replaced, None);
+        let names: Vec<_> = fs::read_dir(directory.0.join("send_arp"))
+            .expect("a listing")
+            .flatten()
+            .collect();
+        assert_eq!(names.len(), 1, "no drafts are left");
     }
 
     #[test]
