@@ -104,14 +104,14 @@ pub fn recreate_scratch(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o1755))
 }
 
-/// Makes a directory (not its parents) if it is missing.
+/// Makes a directory (not its parents) if it is missing. True if it was.
 ///
 /// # Errors
 /// The file system refused.
-pub fn ensure_directory(path: &Path, mode: u32) -> io::Result<()> {
+pub fn ensure_directory(path: &Path, mode: u32) -> io::Result<bool> {
     match DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        other => other.map(|()| true),
     }
 }
 

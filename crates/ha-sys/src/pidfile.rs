@@ -78,12 +78,16 @@ impl std::error::Error for PidFileError {}
 
 /// Writes our own pid, replacing a stale file. Succeeds at once if the file already names us (a re-executed daemon).
 ///
+/// `former` is the process that we were before we detached. It may take a moment to be gone, and if it was a re-executed
+/// daemon the file still names it; that does not keep us from taking over.
+///
 /// # Errors
 /// [`PidFileError::Held`] if a live instance other than us is named there.
-pub fn create(path: &Path) -> Result<(), PidFileError> {
+pub fn create(path: &Path, former: Option<u32>) -> Result<(), PidFileError> {
     let own = std::process::id();
     match inspect(path) {
         PidFile::Running { pid } if pid == own => return Ok(()),
+        PidFile::Running { pid } if Some(pid) == former => {}
         PidFile::Running { pid } => return Err(PidFileError::Held { pid }),
         PidFile::Stale { .. } | PidFile::Absent => {}
     }
@@ -133,7 +137,7 @@ mod tests {
     fn is_eleven_bytes_and_leaves_nothing_else_behind() {
         let dir = ScratchDir::new();
         let path = dir.path().join("d.pid");
-        create(&path).unwrap();
+        create(&path, None).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{:>10}\n", std::process::id()));
         assert_eq!(text.len(), 11);
@@ -145,7 +149,7 @@ mod tests {
             }
         );
         // Again: it is ours already.
-        create(&path).unwrap();
+        create(&path, None).unwrap();
     }
 
     #[test]
@@ -176,7 +180,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(inspect(&path), PidFile::Stale { pid: other.id() });
-        create(&path).unwrap();
+        create(&path, None).unwrap();
         assert_eq!(
             inspect(&path),
             PidFile::Running {
@@ -191,7 +195,7 @@ mod tests {
     fn a_missing_directory_is_an_error() {
         let dir = ScratchDir::new();
         assert!(matches!(
-            create(&dir.path().join("none/d.pid")),
+            create(&dir.path().join("none/d.pid"), None),
             Err(PidFileError::Io(_))
         ));
     }

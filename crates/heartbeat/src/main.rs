@@ -1,2 +1,6 @@
-//! (to be written)
-fn main() {}
+//! The heartbeat daemon. Everything is in the library.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    heartbeat::main()
+}

@@ -150,6 +150,12 @@ impl Logger {
         );
     }
 
+    /// The same for the debug file (and syslog) only, as `ha_debug` would.
+    pub fn script_debug(&self, tag: &str, text: impl Into<String>) {
+        let tag = format!("{tag}[{}]", self.pid);
+        self.put(Source::Script { tag }, Priority::Debug, text.into());
+    }
+
     /// Waits until everything queued before is written, but no longer than `patience`. For the moments before the
     /// process ends or replaces its image.
     pub fn flush(&self, patience: Duration) {

@@ -1,0 +1,480 @@
+//! The main loop: read, feed the core, drain its actions, sleep until its deadline. It decides nothing.
+
+use std::time::Duration;
+
+use ha_cluster::{Action, Core, ExitKind, Input, Now};
+use ha_config::HEARTBEAT_VERSION;
+use ha_sys::fifo::Fifo;
+use ha_sys::loadavg::LoadAverage;
+use ha_sys::log::Priority;
+use ha_sys::signals::{Signal, SignalSource};
+use ha_sys::watchdog::Watchdog;
+use ha_sys::{Interest, Ready, child, clock, errno_text};
+use ha_wire::decode_plain;
+
+use crate::clients::Clients;
+use crate::files::Stamps;
+use crate::jobs::{self, Jobs};
+use crate::lateness::Lateness;
+use crate::links::{CannotOpen, Links};
+use crate::logging::{priority_of_level, priority_of_severity};
+use crate::reload::{self, Change, Check, Verdict};
+use crate::shell::{Due, Shell, Token};
+
+/// How long a script may take to end after SIGTERM at the final shutdown.
+const SCRIPT_GRACE: Duration = Duration::from_secs(1);
+
+/// What the daemon is made of when it starts.
+pub(crate) struct Parts {
+    pub(crate) shell: Shell,
+    pub(crate) core: ha_cluster::Config,
+    pub(crate) links: Links,
+    pub(crate) jobs: Jobs,
+    pub(crate) clients: Clients,
+    pub(crate) fifo: Fifo,
+    pub(crate) signals: SignalSource,
+    pub(crate) watchdog: Option<Watchdog>,
+    pub(crate) load: Option<LoadAverage>,
+    pub(crate) stamps: Stamps,
+}
+
+/// How the loop came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As the core said.
+    Core(ExitKind),
+    /// A medium cannot be opened, or the loop itself failed.
+    Failed,
+}
+
+/// The running daemon.
+pub(crate) struct Daemon {
+    shell: Shell,
+    core: Core,
+    /// The core has been told that the media are open.
+    started: bool,
+    /// SIGTERM came before that.
+    shutdown_early: bool,
+    links: Links,
+    jobs: Jobs,
+    clients: Clients,
+    fifo: Fifo,
+    signals: SignalSource,
+    watchdog: Option<Watchdog>,
+    load: Option<LoadAverage>,
+    keepalive: Duration,
+    next_load: Duration,
+    lateness: Lateness,
+    managed: bool,
+    stamps: Stamps,
+    check: Option<Check>,
+    ending: Option<ExitKind>,
+}
+
+impl Daemon {
+    pub(crate) fn new(parts: Parts) -> Daemon {
+        let config = parts.core;
+        let (keepalive, warntime, managed) = (config.keepalive, config.warntime, config.managed);
+        Daemon {
+            core: Core::new(config, now()),
+            started: false,
+            shutdown_early: false,
+            shell: parts.shell,
+            links: parts.links,
+            jobs: parts.jobs,
+            clients: parts.clients,
+            fifo: parts.fifo,
+            signals: parts.signals,
+            watchdog: parts.watchdog,
+            load: parts.load,
+            keepalive,
+            next_load: Duration::ZERO,
+            lateness: Lateness::new(warntime / 2),
+            managed,
+            stamps: parts.stamps,
+            check: None,
+            ending: None,
+        }
+    }
+
+    /// Runs until the end.
+    pub(crate) fn run(&mut self) -> Ending {
+        if let Err(failure) = self.prepare() {
+            self.shell.error(failure.to_string());
+            return Ending::Failed;
+        }
+        let mut ready = Vec::new();
+        loop {
+            if let Some(kind) = self.ending
+                && !self.jobs.any_child()
+            {
+                return Ending::Core(kind);
+            }
+            let deadline = self.next_deadline();
+            if let Err(error) = self.shell.poller.wait(deadline, &mut ready) {
+                self.shell
+                    .error(format!("Cannot wait for events: {}", errno_text(&error)));
+                return Ending::Failed;
+            }
+            if let Some(text) =
+                deadline.and_then(|deadline| self.lateness.measure(deadline, clock::monotonic()))
+            {
+                self.shell.warn(text);
+            }
+            for event in &ready {
+                self.serve(*event);
+            }
+            if let Err(failure) = self.run_timers() {
+                self.shell.error(failure.to_string());
+                return Ending::Failed;
+            }
+        }
+    }
+
+    /// The parts that outlive the loop.
+    pub(crate) fn into_rest(self) -> (Shell, Option<Watchdog>, SignalSource, Clients) {
+        (self.shell, self.watchdog, self.signals, self.clients)
+    }
+
+    fn prepare(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        self.shell
+            .poller
+            .add(&self.signals, Token::Signals.number(), Interest::Read)?;
+        self.shell
+            .poller
+            .add(&self.fifo, Token::Fifo.number(), Interest::Read)?;
+        self.jobs.native.watch(&self.shell)?;
+        self.links.open_all(&mut self.shell)?;
+        self.start_if_open();
+        Ok(())
+    }
+
+    fn start_if_open(&mut self) {
+        if self.started || !self.links.all_proven() {
+            return;
+        }
+        self.started = true;
+        self.feed_load();
+        self.feed(Input::Start);
+        if self.shutdown_early {
+            self.feed(Input::Shutdown);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        let core = if self.started && self.ending.is_none() {
+            self.core.next_deadline()
+        } else {
+            None
+        };
+        let native = self.jobs.native.next_deadline();
+        [core, self.shell.timers.next_deadline(), native]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn run_timers(&mut self) -> Result<(), CannotOpen> {
+        let time = clock::monotonic();
+        self.jobs.native.run_due(&self.shell, time);
+        while let Some(due) = self.shell.timers.pop_due(time) {
+            self.run_due(due)?;
+        }
+        if self.started
+            && self.ending.is_none()
+            && self.core.next_deadline().is_some_and(|at| at <= time)
+        {
+            if time >= self.next_load {
+                self.feed_load();
+            }
+            self.feed(Input::Timer);
+        }
+        Ok(())
+    }
+
+    fn run_due(&mut self, due: Due) -> Result<(), CannotOpen> {
+        match due {
+            Due::OpenMedium(index) => {
+                self.links.open(&mut self.shell, index)?;
+                self.start_if_open();
+            }
+            Due::ResumeJob(id) => {
+                self.jobs.resume(&mut self.shell, id);
+                self.drain();
+            }
+            Due::StartClient(index) => self.start_client(index),
+            Due::KillClient { index, pid } => self.clients.kill_if_running(&self.shell, index, pid),
+            Due::Reboot { client: _ } => {
+                let clients = &mut self.clients;
+                jobs::die(&self.shell, || clients.kill_all());
+            }
+            Due::KillJobs => {
+                self.jobs.signal_all(Signal::SIGKILL);
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, event: Ready) {
+        match Token::from_number(event.token) {
+            Some(Token::Signals) => self.serve_signals(),
+            Some(Token::Fifo) => self.serve_fifo(),
+            Some(Token::Arp) => self.jobs.native.hear(&self.shell),
+            Some(Token::Reload) => self.serve_reload(),
+            Some(Token::Medium(index)) => self.serve_medium(index as usize, event),
+            Some(Token::Output(pid)) => self.jobs.output_ready(&self.shell, pid),
+            None => {}
+        }
+    }
+
+    fn serve_medium(&mut self, index: usize, event: Ready) {
+        if event.writable {
+            self.links.flush(&mut self.shell, index);
+        }
+        if !event.readable {
+            return;
+        }
+        let (core, live) = (&mut self.core, self.started && self.ending.is_none());
+        self.links.receive(&mut self.shell, index, &mut |payload| {
+            if live {
+                core.handle(
+                    now(),
+                    Input::Datagram {
+                        medium: index,
+                        payload,
+                    },
+                );
+            }
+        });
+        self.drain();
+    }
+
+    fn serve_fifo(&mut self) {
+        let mut messages = Vec::new();
+        let mut faults = Vec::new();
+        let read = self.fifo.read(|bytes| match decode_plain(bytes) {
+            Ok(message) => messages.push(message),
+            Err(error) => faults.push(format!("NV failure (msgfromsteam): {error}")),
+        });
+        if let Err(error) = read {
+            faults.push(format!("Cannot read from the FIFO: {}", errno_text(&error)));
+        }
+        for fault in faults {
+            self.shell.error(fault);
+        }
+        for message in messages {
+            if self.started {
+                self.feed(Input::Inject { message });
+            }
+        }
+    }
+
+    fn serve_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.read() {
+            match signal {
+                Signal::SIGTERM if self.started => self.feed(Input::Shutdown),
+                Signal::SIGTERM => {
+                    self.shell
+                        .warn("Shutdown delayed until Communication is up.");
+                    self.shutdown_early = true;
+                }
+                Signal::SIGHUP => self.begin_reload(),
+                Signal::SIGUSR1 => self.change_debug(1),
+                Signal::SIGUSR2 => self.change_debug(-1),
+                Signal::SIGCHLD => self.reap(),
+                Signal::SIGALRM => {
+                    self.shell.error(format!(
+                        "Unexpected alarm in process {}",
+                        std::process::id()
+                    ));
+                }
+                // INT is ignored.
+                _ => {}
+            }
+        }
+    }
+
+    fn change_debug(&mut self, step: i32) {
+        let before = self.shell.debug;
+        self.shell.debug = before.saturating_add(step).max(0);
+        if before == 0 && self.shell.debug == 1 {
+            self.shell
+                .info(format!("heartbeat: version {HEARTBEAT_VERSION}"));
+        }
+        let text = format!(
+            "debug now set to {} [pid {}]",
+            self.shell.debug,
+            std::process::id()
+        );
+        self.shell.logger.log(Priority::Debug, text);
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, end)) = child::reap() {
+            if !self.jobs.child_ended(&mut self.shell, pid, end) {
+                self.clients.child_ended(&mut self.shell, pid, end);
+            }
+        }
+        self.drain();
+        if self.clients.stop_is_due() && self.clients.stop_next(&mut self.shell) {
+            self.feed(Input::ClientsGone);
+        }
+    }
+
+    fn start_client(&mut self, index: usize) {
+        // Starting a program may hold us up; peers are asked for patience first (`wire-protocol.md` 6.2).
+        self.feed(Input::ClientStarting);
+        self.clients.start(&mut self.shell, index);
+    }
+
+    fn begin_reload(&mut self) {
+        if self.check.is_some() {
+            return;
+        }
+        let stamps = Stamps::now();
+        let change = reload::change(&self.stamps, &stamps);
+        match change {
+            Change::Nothing => return self.shell.info("Configuration unchanged."),
+            Change::Keys => self.shell.info("Rereading authentication file."),
+            Change::Configuration => {}
+        }
+        let check = Check::start(change, stamps, self.managed);
+        let watched = check.and_then(|check| {
+            self.shell
+                .poller
+                .add(&check, Token::Reload.number(), Interest::Read)?;
+            Ok(check)
+        });
+        match watched {
+            Ok(check) => self.check = Some(check),
+            Err(error) => self.shell.error(format!(
+                "Cannot check the configuration: {}",
+                errno_text(&error)
+            )),
+        }
+    }
+
+    fn serve_reload(&mut self) {
+        let Some(verdict) = self.check.as_mut().and_then(Check::finished) else {
+            return;
+        };
+        if let Some(check) = self.check.take() {
+            let _ = self.shell.poller.remove(&check);
+        }
+        match verdict {
+            Verdict::Restart => self.feed(Input::QuickRestart),
+            Verdict::NewKeys { keys, stamps } => {
+                self.stamps.authkeys = stamps.authkeys;
+                self.feed(Input::NewKeys(keys));
+            }
+            Verdict::Refused(diagnostics) => {
+                for diagnostic in diagnostics {
+                    for line in diagnostic.lines() {
+                        self.shell
+                            .logger
+                            .log(priority_of_severity(diagnostic.severity), line);
+                    }
+                }
+                self.shell.error("Config errors: Heartbeat NOT restarted, the running configuration stays in force");
+            }
+        }
+    }
+
+    fn feed_load(&mut self) {
+        self.next_load = clock::monotonic() + self.keepalive;
+        if let Some(line) = self.load.as_mut().and_then(LoadAverage::read) {
+            self.core.handle(now(), Input::LoadAverage(line));
+        }
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        if self.ending.is_none() {
+            self.core.handle(now(), input);
+            self.drain();
+        }
+    }
+
+    /// Does what the core asks for, and tells it of jobs that end at once, until it is silent.
+    fn drain(&mut self) {
+        loop {
+            while let Some(action) = self.core.poll_action() {
+                self.act(action);
+            }
+            self.reboot_if_needed();
+            let ended = self.jobs.take_ended();
+            if ended.is_empty() || self.ending.is_some() {
+                return;
+            }
+            for (id, outcome) in ended {
+                self.core.handle(now(), Input::JobEnded { id, outcome });
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Transmit { medium, payload } => {
+                self.links.transmit(&mut self.shell, medium, &payload)
+            }
+            Action::Log { level, text } => {
+                let priority = priority_of_level(level);
+                if priority != Priority::Debug || self.shell.debug > 0 {
+                    self.shell.logger.log(priority, text);
+                }
+            }
+            Action::StartJob { id, job } => self.jobs.start(&mut self.shell, id, &job),
+            Action::CommUp => {
+                for index in 0..self.clients.count() {
+                    self.core.handle(now(), Input::ClientStarting);
+                    self.clients.start(&mut self.shell, index);
+                }
+            }
+            Action::FeedWatchdog => {
+                if let Some(Err(error)) = self.watchdog.as_mut().map(Watchdog::feed) {
+                    self.shell.error(format!(
+                        "Cannot write to the watchdog device: {}",
+                        errno_text(&error)
+                    ));
+                }
+            }
+            Action::StopClients => {
+                if self.clients.stop_next(&mut self.shell) {
+                    self.core.handle(now(), Input::ClientsGone);
+                }
+            }
+            Action::AnnounceAddresses => self.jobs.native.announce_all(&self.shell),
+            Action::Event(_) => {}
+            Action::Exit(kind) => self.end(kind),
+        }
+    }
+
+    fn end(&mut self, kind: ExitKind) {
+        self.ending = Some(kind);
+        match kind {
+            ExitKind::Emergency => {
+                self.jobs.signal_all(Signal::SIGKILL);
+                self.clients.kill_all();
+            }
+            ExitKind::Shutdown | ExitKind::Restart { .. } | ExitKind::QuickRestart { .. } => {
+                if self.jobs.signal_all(Signal::SIGTERM) {
+                    self.shell.after(SCRIPT_GRACE, Due::KillJobs);
+                }
+            }
+        }
+    }
+
+    fn reboot_if_needed(&mut self) {
+        if self.jobs.reboot_for.is_some() {
+            let clients = &mut self.clients;
+            jobs::die(&self.shell, || clients.kill_all());
+        }
+    }
+}
+
+/// Both clocks, as the core wants them.
+fn now() -> Now {
+    Now {
+        mono: clock::monotonic(),
+        wall: clock::wall(),
+    }
+}
