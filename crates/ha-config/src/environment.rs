@@ -26,18 +26,14 @@ pub fn environment(ha_cf: &HaCf, local_node: &str, ocf_root: &str) -> Vec<(OsStr
     set("HA_CURHOST".into(), local_node.into());
     set("OCF_ROOT".into(), ocf_root.into());
     let destinations = ha_cf.log_destinations();
-    // With nothing but syslog the scripts are sent to the null device.
-    let only_syslog = destinations.facility.is_some()
-        && destinations.logfile.is_none()
-        && destinations.debugfile.is_none();
-    let unset = OsString::from(if only_syslog { "/dev/null" } else { "" });
+    // Without a file the variables are there and empty; with syslog alone they name the null device.
     set(
         "HA_LOGFILE".into(),
-        ha_cf.logfile.clone().map_or(unset.clone(), Into::into),
+        ha_cf.logfile.clone().unwrap_or_default().into(),
     );
     set(
         "HA_DEBUGLOG".into(),
-        ha_cf.debugfile.clone().map_or(unset, Into::into),
+        ha_cf.debugfile.clone().unwrap_or_default().into(),
     );
     if let Some(facility) = &destinations.facility {
         set("HA_LOGFACILITY".into(), facility.name().into());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ha_cf::draft::Draft;
 use crate::ha_cf::media::udpport_now;
-use crate::ha_cf::model::{AutoFailback, AutoJoin, Facility};
+use crate::ha_cf::model::{AutoFailback, AutoJoin, Facility, Node, NodeKind};
 use crate::ha_cf::options::{LOGD_HAS_ITS_OWN_FILES, LOGD_IS_DISABLED, warn_of_missing_logd};
 
 /// Runs the checks in the legacy's order. All of them run; each error refuses the configuration.
@@ -56,6 +56,19 @@ pub(crate) fn check(draft: &mut Draft<'_>) {
 
 fn check_local_node(draft: &mut Draft<'_>) {
     if draft.ha_cf.has_node(&draft.local_node) {
+        return;
+    }
+    if draft.ha_cf.autojoin == AutoJoin::Any {
+        let message = format!(
+            "Current node [{}] added to configuration.",
+            draft.local_node
+        );
+        draft.say_legacy(Severity::Notice, "local-node-added", message);
+        let name = draft.local_node.clone();
+        draft.ha_cf.nodes.push(Node {
+            name,
+            kind: NodeKind::Normal,
+        });
         return;
     }
     let message = format!("Current node [{}] not in configuration!", draft.local_node);
@@ -119,12 +132,14 @@ fn check_times(draft: &mut Draft<'_>) {
             draft.say_legacy(Severity::Info, "initdead-short", text);
         }
     }
-    if draft.recorded("deadping").is_none() {
+    let computed = draft.recorded("deadping").is_none();
+    if computed {
         draft.ha_cf.deadping = draft.ha_cf.deadtime;
         record_ms(draft, "deadping", draft.ha_cf.deadping);
     }
     let deadping = ms(draft.ha_cf.deadping);
-    if too_small(deadping) {
+    // A computed one is deadtime, which has had its own verdict.
+    if !computed && too_small(deadping) {
         let message =
             format!("Ping dead time [{deadping}] is too small compared to keeplive [{keepalive}]");
         refuse(draft, "deadping-too-small", message);
@@ -154,7 +169,23 @@ fn check_logging(draft: &mut Draft<'_>) {
         .logfacility
         .as_ref()
         .is_some_and(Facility::is_used);
+    let mut null_devices = Vec::new();
     let files = draft.ha_cf.logfile.is_some() || draft.ha_cf.debugfile.is_some();
+    if facility {
+        // Scripts log to the null device rather than to nowhere.
+        for (directive, file) in [
+            ("logfile", &mut draft.ha_cf.logfile),
+            ("debugfile", &mut draft.ha_cf.debugfile),
+        ] {
+            if file.is_none() {
+                *file = Some("/dev/null".into());
+                null_devices.push(directive);
+            }
+        }
+    }
+    for directive in null_devices {
+        draft.record(directive, "/dev/null");
+    }
     if files || facility {
         if draft.ha_cf.use_logd {
             let facility = if facility { "/logfacility" } else { "" };

@@ -263,7 +263,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
     line("mcast", media::mcast, "UDP/IP multicast"),
     line("ping_group", media::ping_group, "ping group membership"),
     line("ucast6", media::ucast6, "UDP/IPv6 unicast"),
-    line("mcast6", media::mcast6, "UDP/IPv6 multicast"),
+    // The description is 3.0.6's.
+    line("mcast6", media::mcast6, "UDP/IP multicast"),
     // Whole-line directives.
     line(
         "stonith",

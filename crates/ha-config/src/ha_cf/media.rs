@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::facts::PathKind;
+use crate::ha_cf::directive;
 use crate::ha_cf::draft::{Draft, Given, Refused};
 use crate::ha_cf::model::{Medium, NodeKind};
 use crate::ha_cf::options::{UDP_PORT, UDP_SERVICE};
@@ -30,7 +31,7 @@ pub(crate) fn bcast(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
             );
             let message = format!("glib: IP interface [{interface}] does not exist");
             draft.say_legacy(Severity::Error, "no-broadcast-address", message);
-            return Err(illegal(draft, given, "UDP/IP broadcast"));
+            return Err(illegal(draft, given));
         }
     }
     Ok(())
@@ -146,7 +147,7 @@ pub(crate) fn serial(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
     };
     if let Some(complaint) = complaint {
         draft.say_legacy(Severity::Error, "bad-serial", format!("glib: {complaint}"));
-        return Err(illegal(draft, given, "serial ring"));
+        return Err(illegal(draft, given));
     }
     let configured = if draft.recorded("baud").is_some() {
         draft.ha_cf.baud
@@ -168,7 +169,7 @@ pub(crate) fn ping(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
         Ok(address) => match draft.add_node(given, &host, NodeKind::Ping) {
             Ok(true) => draft.ha_cf.media.push(Medium::Ping { host, address }),
             Ok(false) => {}
-            Err(_) => return Err(illegal(draft, given, "ping membership")),
+            Err(_) => return Err(illegal(draft, given)),
         },
         Err(error) => {
             draft.say_legacy(
@@ -176,7 +177,7 @@ pub(crate) fn ping(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
                 "unknown-host",
                 format!("glib: unknown host: {host}: {error}"),
             );
-            return Err(illegal(draft, given, "ping membership"));
+            return Err(illegal(draft, given));
         }
     }
     Ok(())
@@ -186,7 +187,7 @@ pub(crate) fn ping6(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
     draft.room_for_medium(given)?;
     let host = given.string();
     let Ok(address) = draft.facts.resolve_ipv6(&host) else {
-        return Err(illegal(draft, given, "ping6 membership"));
+        return Err(illegal(draft, given));
     };
     if draft.add_node(given, &host, NodeKind::Ping)? {
         draft.ha_cf.media.push(Medium::Ping6 { host, address });
@@ -391,7 +392,9 @@ pub(crate) fn udpport_now(draft: &Draft<'_>) -> u16 {
     }
 }
 
-fn illegal(draft: &mut Draft<'_>, given: &Given<'_>, description: &str) -> Refused {
+fn illegal(draft: &mut Draft<'_>, given: &Given<'_>) -> Refused {
+    let description =
+        directive::find(given.directive).map_or("", |directive| directive.description);
     let message = format!(
         "Illegal {} [{description}] in config file [{}]",
         given.directive,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ha_wire::{CompressionSettings, Encoding};
 
 use crate::diagnostic::Span;
+use crate::ha_cf::directive;
 
 /// A whole ha.cf, defaults included.
 #[derive(Clone, Debug)]
@@ -300,23 +301,7 @@ impl Medium {
 
     /// The legacy's description of the type, as in `Illegal bcast [UDP/IP broadcast] in config file [eth9]`.
     pub fn description(&self) -> &'static str {
-        media_description(self.type_name())
-    }
-}
-
-/// The legacy's description of a media type.
-pub(crate) fn media_description(type_name: &str) -> &'static str {
-    match type_name {
-        "bcast" => "UDP/IP broadcast",
-        "ucast" => "UDP/IP unicast",
-        "mcast" => "UDP/IP multicast",
-        "serial" => "serial ring",
-        "ping" => "ping membership",
-        "ping_group" => "ping group membership",
-        "ucast6" => "UDP/IPv6 unicast",
-        "mcast6" => "UDP/IPv6 multicast",
-        "ping6" => "ping6 membership",
-        _ => "unknown",
+        directive::find(self.type_name()).map_or("", |directive| directive.description)
     }
 }
 

@@ -482,6 +482,18 @@ fn times() -> Vec<Case> {
         dead("deadtime 4", "4000"),
         dead("deadtime 0", "0"),
         dead("deadtime 1.0.5", "1000"),
+        case(
+            "all times too small",
+            Files::base()
+                .swap("deadtime", "deadtime 4")
+                .swap("initdead", "initdead 3\ndeadping 1"),
+            6,
+            &[
+                "ERROR Dead time [4000] is too small compared to keeplive [2000]",
+                "ERROR Initial dead time [3000] is smaller than deadtime [4000]",
+                "ERROR Ping dead time [1000] is too small compared to keeplive [2000]",
+            ],
+        ),
         fine("deadtime", "deadtime 4001ms"),
         check(
             "initdead",
@@ -620,18 +632,40 @@ fn nodes() -> Vec<Case> {
             &[],
             "lvs2.okooo.cn x\n",
         ),
+        only(
+            "autojoin any and no node",
+            "autojoin any",
+            &[
+                "notice Current node [lvs1.okooo.cn] added to configuration.",
+                "ERROR R1 style resource management conflicts with  autojoin set",
+                "ERROR You need either unset autojoin or enable crm",
+            ],
+            "",
+        ),
+        only(
+            "autojoin other and no node",
+            "autojoin other",
+            &[
+                &no_node[..],
+                &[
+                    "ERROR R1 style resource management conflicts with  autojoin set",
+                    "ERROR You need either unset autojoin or enable crm",
+                ],
+            ]
+            .concat(),
+            "",
+        ),
         only("single node", "node lvs1.okooo.cn", &[], ""),
         accepted("node lvs2.okooo.cn").ours(&["duplicate-node"]),
         accepted("ping 192.168.6.1 192.168.6.1").ours(&["duplicate-node"]),
         accepted("ping_group LVS2.okooo.cn 192.168.6.1").ours(&["duplicate-node"]),
         case("100 nodes", many(98), 0, &[]),
-        case(
-            "101 nodes incl. ping",
-            many(98).add("ping_group g 192.168.6.1"),
-            6,
-            &[HNS],
-        )
-        .ours(&["too-many-nodes"]),
+        {
+            let files = many(98).add("ping_group g 192.168.6.1");
+            let mut case = case("101 nodes incl. ping", files, 6, &[HNS]).ours(&["too-many-nodes"]);
+            case.legacy_exit = 0;
+            case.texts_differ("3.0.6 forgets to ask when the last one is a group")
+        },
         case("101 nodes", many(99), 6, &[HNS]).ours(&["too-many-nodes"]),
     ]
 }

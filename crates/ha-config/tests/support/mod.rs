@@ -1,6 +1,9 @@
 //! What several test programs share: sets of configuration files, the hosts they are read on, and the cases of the
 //! reference table.
 
+// Each test program is compiled with all of this and uses its own part.
+#![allow(dead_code)]
+
 pub mod cases;
 
 use std::net::Ipv4Addr;
@@ -118,6 +121,11 @@ impl Files {
 
     /// Loads the files as our daemon does.
     pub fn load(&self, facts: &FakeFacts) -> Loaded {
+        self.load_with(facts, &LoadOptions::default())
+    }
+
+    /// Loads the files with options.
+    pub fn load_with(&self, facts: &FakeFacts, options: &LoadOptions) -> Loaded {
         let content = |bytes: &Option<Vec<u8>>, mode: u32| match bytes {
             Some(bytes) => FileContent::read(bytes.clone(), mode),
             None => FileContent::missing(),
@@ -133,7 +141,7 @@ impl Files {
             Some(_) => facts.path("/etc/ha.d/haresources", ha_config::PathKind::Other),
             None => facts,
         };
-        load(&files, &LoadOptions::default(), &facts)
+        load(&files, options, &facts)
     }
 }
 
@@ -187,6 +195,7 @@ pub fn legacy_message(diagnostic: &Diagnostic) -> Option<String> {
 pub fn is_standing(message: &str) -> bool {
     [
         "info Version 2 support: false",
+        "debug ",
         "WARN Logging daemon is disabled --enabling logging daemon is recommended",
         "WARN Core dumps could be lost if multiple dumps occur.",
         "WARN Consider setting ",
@@ -219,4 +228,57 @@ pub fn has_a_reason(loaded: &Loaded) -> bool {
             (said.severity <= Severity::Error || said.code == "needless-key")
                 && !closing.contains(&said.message.as_str())
         })
+}
+
+/// The files of one folder of the corpus, by name.
+pub fn corpus(kind: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(kind);
+    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cf"))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().into(),
+                std::fs::read(&path).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no corpus of {kind}");
+    files
+}
+
+/// A file of the corpus among valid others, on the first host that it names.
+pub fn corpus_case(kind: &str, bytes: &[u8]) -> Files {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let logical = || {
+        text.lines()
+            .map(|line| line.split('#').next().unwrap_or_default())
+    };
+    match kind {
+        "ha.cf" => {
+            let node = logical().find_map(|line| {
+                let mut words = line.split_whitespace();
+                (words.next() == Some("node")).then(|| words.next().unwrap_or_default().to_owned())
+            });
+            let node = node.unwrap_or_else(|| "lvs1.okooo.cn".into());
+            Files::base()
+                .haresources(format!("{node} 192.168.6.66\n"))
+                .ha_cf(bytes)
+                .host(&node)
+        }
+        "authkeys" => Files::base().authkeys(bytes),
+        "haresources" => {
+            let nodes: Vec<&str> = logical()
+                .filter_map(|line| line.split_whitespace().next())
+                .collect();
+            Files::base()
+                .add(&format!("node {}", nodes.join(" ")))
+                .haresources(bytes)
+        }
+        other => panic!("no corpus of {other}"),
+    }
 }
