@@ -34,10 +34,6 @@ pub(crate) const LAB: &[Need] = &[
         proof: "awk",
         package: "mawk",
     },
-    Need {
-        proof: "ps",
-        package: "procps",
-    },
 ];
 
 /// What the tests use beyond [`LAB`]: network faults, and the legacy as the other node.
