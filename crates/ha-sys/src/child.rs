@@ -100,9 +100,7 @@ impl Spawn {
             other => file_output(other),
         });
         command.stderr(file_output(&self.stderr));
-        if let Some(account) = &self.account {
-            become_account(&mut command, account);
-        }
+        prepare_child(&mut command, self.account.as_ref());
         let mut child = command.spawn()?;
         let stdout = match child.stdout.take() {
             Some(pipe) => Some(OutputPipe::new(File::from(std::os::fd::OwnedFd::from(
@@ -137,26 +135,34 @@ fn file_output(output: &Output) -> Stdio {
     }
 }
 
-/// Sets groups, group and user in the child, in the order that keeps the right to do the next.
-fn become_account(command: &mut Command, account: &Account) {
-    let groups: Vec<libc::gid_t> = account.groups.clone();
-    let (uid, gid) = (account.uid, account.gid);
-    let change = move || {
-        // SAFETY: plain system calls; the list outlives the call. Between fork and exec only calls that are safe
-        // there are made: no allocation, no locks.
-        let failed = unsafe {
-            libc::setgroups(groups.len(), groups.as_ptr()) < 0
-                || libc::setgid(gid) < 0
-                || libc::setuid(uid) < 0
-        };
-        if failed {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
+/// What the child does between fork and exec: default signals and an empty mask (ours are blocked, and whoever started us
+/// may have ignored some), then groups, group and user, in the order that keeps the right to do the next.
+fn prepare_child(command: &mut Command, account: Option<&Account>) {
+    let account = account.map(|account| (account.uid, account.gid, account.groups.clone()));
+    let prepare = move || {
+        // SAFETY: only calls that are safe between fork and exec, which neither allocate nor lock; the mask and the list
+        // of groups outlive them. Signals that cannot be changed (KILL, STOP) refuse harmlessly.
+        unsafe {
+            for signal in 1..32 {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+            let Some((uid, gid, groups)) = &account else {
+                return Ok(());
+            };
+            if libc::setgroups(groups.len(), groups.as_ptr()) < 0
+                || libc::setgid(*gid) < 0
+                || libc::setuid(*uid) < 0
+            {
+                return Err(io::Error::last_os_error());
+            }
         }
+        Ok(())
     };
     // SAFETY: the closure keeps to what is allowed between fork and exec, see above.
-    unsafe { command.pre_exec(change) };
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// How much of a child's output is kept; the rest is read and thrown away.
@@ -321,6 +327,9 @@ mod tests {
     #[test]
     fn the_child_leads_a_group_has_no_descriptor_of_ours_and_an_empty_mask() {
         let _leak = File::open("/etc/passwd").unwrap();
+        let mut blocked = nix::sys::signal::SigSet::empty();
+        blocked.add(nix::sys::signal::Signal::SIGTERM);
+        blocked.thread_block().unwrap();
         let (end, text) = output_of(shell(
             "set -- $(cat /proc/self/stat); echo $5 $$; ls -l /proc/$$/fd; grep ^SigBlk: /proc/$$/status",
         ));
