@@ -108,7 +108,7 @@ pub(crate) fn provide(needs: &[&[Need]]) -> Result<(), Failure> {
 fn apt_get(words: &[&str], packages: &[&str]) -> Result<(), Failure> {
     let mut apt = Command::new("apt-get");
     apt.args(words)
-        .arg("-q")
+        .args(["-qq", "-o", "Dpkg::Use-Pty=0"])
         .stdin(Stdio::null())
         .env("DEBIAN_FRONTEND", "noninteractive");
     if !packages.is_empty() {

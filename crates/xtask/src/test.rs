@@ -33,6 +33,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
             other => return Err(other.unexpected().into()),
         }
     }
+    let passed_before = tally.passed;
     debian::provide(&[debian::LAB, debian::TESTS])?;
 
     println!("== tests of the crates");
@@ -63,6 +64,9 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         .args(&filters);
     observe(compliance, &mut tally)?;
 
+    if filters.is_empty() && tally.passed == passed_before {
+        tally.fail("no test was run at all".into());
+    }
     println!();
     for skip in &tally.skips {
         println!("skipped: {skip}");
