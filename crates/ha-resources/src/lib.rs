@@ -10,6 +10,7 @@
 //! section is named.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod environment;
 pub mod inject;
 mod line;
