@@ -2,7 +2,7 @@
 //!
 //! Files and links are made under a temporary name and renamed into place, so a program that runs meanwhile keeps its
 //! own copy and nobody ever sees half a file. On the machine itself, a file of the administrator's below /etc that
-//! would be replaced by something else is kept under its name with `.saved` appended.
+//! would be replaced by something else is kept under its name with `.saved` appended, and nobody may execute it any more.
 
 use std::fs;
 use std::io;
@@ -83,8 +83,7 @@ fn put(destination: &Path, path: &Path, content: &Content<'_>) -> Result<(), Fai
     }
     let on_this_machine = destination == Path::new("/");
     if on_this_machine && path.starts_with("/etc") && path.is_file() && !content.stands_at(path) {
-        let saved = with_suffix(path, ".saved");
-        fs::rename(path, &saved).map_err(Failure::at(&saved))?;
+        save(path)?;
     }
     let temporary = with_suffix(path, &format!(".{}", std::process::id()));
     let _ = fs::remove_file(&temporary);
@@ -96,6 +95,18 @@ fn put(destination: &Path, path: &Path, content: &Content<'_>) -> Result<(), Fai
         Content::Link(target) => symlink(target, &temporary).map_err(Failure::at(&temporary))?,
     }
     fs::rename(&temporary, path).map_err(Failure::at(path))
+}
+
+/// Moves a file out of the way. An executable one would go on living under its new name: in /etc/init.d as a service, in
+/// rc.d as a handler.
+fn save(path: &Path) -> Result<(), Failure> {
+    let saved = with_suffix(path, ".saved");
+    fs::rename(path, &saved).map_err(Failure::at(&saved))?;
+    let meta = fs::symlink_metadata(&saved).map_err(Failure::at(&saved))?;
+    if meta.is_file() {
+        set_mode(&saved, meta.permissions().mode() & 0o666)?;
+    }
+    Ok(())
 }
 
 fn below(destination: &Path, path: &str) -> PathBuf {
@@ -217,6 +228,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_saved_file_cannot_be_executed() {
+        let scratch = Scratch::new();
+        let script = scratch.path().join("status");
+        fs::write(&script, "mine").unwrap();
+        set_mode(&script, 0o755).unwrap();
+        save(&script).unwrap();
+        let saved = scratch.path().join("status.saved");
+        assert!(!script.exists());
+        assert_eq!(fs::read_to_string(&saved).unwrap(), "mine");
+        assert_eq!(fs::metadata(&saved).unwrap().mode() & 0o7777, 0o644);
     }
 
     #[test]
