@@ -210,8 +210,7 @@ fn is_space(byte: u8) -> bool {
 
 /// The line as the legacy quotes it, newline included, without anything beyond its second word.
 fn quoted(text: &[u8]) -> String {
-    let two_words: IResult<&[u8], (&[u8], Option<&[u8]>)> =
-        (scanned_word, opt(scanned_word)).parse(text);
+    let two_words: IResult<&[u8], _> = (scanned_word, opt(scanned_word)).parse(text);
     match two_words {
         Ok((rest, _)) if rest.iter().any(|byte| !is_space(*byte)) => {
             let shown = text.len().saturating_sub(rest.len());

@@ -131,23 +131,30 @@ impl Diagnostic {
 
     /// The texts to log for this diagnostic, one log line each.
     ///
-    /// A legacy text comes first and alone, so that whatever searches for it finds it; its place and our advice follow on
-    /// a line of their own, `/etc/ha.d/ha.cf:12:9: advice`. A text of ours is one line that begins with its place.
+    /// A legacy text comes first and alone, so that whatever searches for it finds it. Where it stands and our advice
+    /// follow on a line of their own, `/etc/ha.d/ha.cf:12:9: advice`; an error without advice gives the name of its rule
+    /// there. A text of ours is one line that begins with its place.
     pub fn lines(&self) -> Vec<String> {
         let place = self
             .span
             .as_ref()
             .map(|span| format!("{span}: "))
             .unwrap_or_default();
-        match (self.origin, &self.advice) {
-            (Origin::Ours, Some(advice)) => vec![format!("{place}{} ({advice})", self.message)],
-            (Origin::Ours, None) => vec![format!("{place}{}", self.message)],
-            (_, Some(advice)) => vec![self.message.clone(), format!("{place}{advice}")],
-            (_, None) => match &self.span {
-                Some(span) => vec![self.message.clone(), format!("{span}: this is the place")],
-                None => vec![self.message.clone()],
-            },
+        if self.origin == Origin::Ours {
+            return vec![match &self.advice {
+                Some(advice) => format!("{place}{} ({advice})", self.message),
+                None => format!("{place}{}", self.message),
+            }];
         }
+        let mut lines = vec![self.message.clone()];
+        match &self.advice {
+            Some(advice) => lines.push(format!("{place}{advice}")),
+            None if self.span.is_some() && self.severity <= Severity::Error => {
+                lines.push(format!("{place}{}", self.code));
+            }
+            None => {}
+        }
+        lines
     }
 }
 
@@ -173,4 +180,49 @@ pub struct Parsed<T> {
     pub value: Option<T>,
     /// In the order in which the legacy would have spoken.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legacy_text_stands_alone_on_its_line() {
+        let span = Span {
+            file: "ha.cf".into(),
+            line: 12,
+            column: 9,
+        };
+        let said = Diagnostic::legacy(
+            Severity::Error,
+            "bad-rtprio",
+            "Illegal realtime priority [0]",
+        )
+        .at(span.clone());
+        assert_eq!(
+            said.lines(),
+            ["Illegal realtime priority [0]", "ha.cf:12:9: bad-rtprio"]
+        );
+        let advised = said.advise("expected 1 to 99");
+        assert_eq!(
+            advised.lines(),
+            [
+                "Illegal realtime priority [0]",
+                "ha.cf:12:9: expected 1 to 99"
+            ]
+        );
+        assert_eq!(
+            advised.to_string(),
+            "ERROR ha.cf:12:9: Illegal realtime priority [0] (expected 1 to 99)"
+        );
+        let warning = Diagnostic::legacy(
+            Severity::Warn,
+            "logd-disabled",
+            "Logging daemon is disabled",
+        )
+        .at(span.clone());
+        assert_eq!(warning.lines(), ["Logging daemon is disabled"]);
+        let ours = Diagnostic::ours(Severity::Error, "bad-value", "bad value [x]").at(span);
+        assert_eq!(ours.lines(), ["ha.cf:12:9: bad value [x]"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! `respawn`, `failfast` and `apiauth` (`config-files.md` 7).
 
 use nom::bytes::complete::tag;
-use nom::{IResult, Parser};
+use nom::{IResult, Offset, Parser};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ha_cf::draft::{Draft, Given, Refused};
@@ -139,16 +139,25 @@ fn authorisation(draft: &Draft<'_>, given: &Given<'_>) -> Result<ApiAuth, Vec<St
     if client.len() > CLIENT_NAME_MAX {
         return Err(vec![format!("client name [{text}] too long")]);
     }
+    // The legacy quotes a bad list together with whatever follows it.
+    let from_here = |list: &[u8]| {
+        lossy(
+            given
+                .text
+                .get(given.text.offset(list)..)
+                .unwrap_or_default(),
+        )
+    };
     let (mut uids, mut gids) = (None, None);
     for token in tokens {
         match list_of(token) {
             Some((Kind::User, list)) => {
                 let known = ids(list, |name| draft.facts.user(name).map(|user| user.uid));
-                store(&mut uids, known, Kind::User, list)?;
+                store(&mut uids, known, Kind::User, from_here(list))?;
             }
             Some((Kind::Group, list)) => {
                 let known = ids(list, |name| draft.facts.group(name));
-                store(&mut gids, known, Kind::Group, list)?;
+                store(&mut gids, known, Kind::Group, from_here(list))?;
             }
             None => return Err(vec!["Missing uid or gid in apiauth".into()]),
         }
@@ -194,7 +203,7 @@ fn store(
     slot: &mut Option<Vec<u32>>,
     ids: Result<Vec<u32>, String>,
     kind: Kind,
-    list: &[u8],
+    quoted: String,
 ) -> Result<(), Vec<String>> {
     let (short, invalid) = match kind {
         Kind::User => ("uid", "Invalid user id name"),
@@ -208,7 +217,7 @@ fn store(
         Err(name) => {
             return Err(vec![
                 format!("{invalid} [{name}]"),
-                format!("Bad {short} list [{}]", lossy(list)),
+                format!("Bad {short} list [{quoted}]"),
             ]);
         }
     }
