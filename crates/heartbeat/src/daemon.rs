@@ -161,7 +161,7 @@ impl Daemon {
         }
     }
 
-    fn next_deadline(&self) -> Option<Duration> {
+    fn next_deadline(&mut self) -> Option<Duration> {
         let core = if self.started && self.ending.is_none() {
             self.core.next_deadline()
         } else {

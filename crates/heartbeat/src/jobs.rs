@@ -332,7 +332,7 @@ impl Jobs {
             return false;
         };
         if let Some(agent) = invocation.native
-            && let Some(result) = self.native.run(shell, agent, invocation, &run.environment)
+            && let Some(result) = self.native.run(shell, agent, invocation)
         {
             if let Some(task) = run.tasks.last_mut() {
                 task.ended(result);

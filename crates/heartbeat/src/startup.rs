@@ -10,6 +10,7 @@ use ha_config::{
     Config, Diagnostic, GenerationMethod, HEARTBEAT_VERSION, HaCf, LoadOptions, Origin, Severity,
     UuidFrom, effective_configuration,
 };
+use ha_resources::address::Site;
 use ha_resources::environment::Occasion;
 use ha_resources::{Installed, Paths, TOOLS_PROGRAM};
 use ha_sys::daemon::Side;
@@ -282,6 +283,11 @@ impl Launch<'_> {
         let ha_cf = &self.config.ha_cf;
         let settings = job_settings(&self.config, &directory);
         let environment = settings.environment(Occasion::Handover, ha_cf.debug);
+        let site = Site::new(
+            settings.installed.paths(),
+            &places::library(),
+            users::is_root(),
+        );
         let clients = Clients::new(
             ha_cf.respawn.clone(),
             environment,
@@ -300,7 +306,7 @@ impl Launch<'_> {
             shell,
             core: settings::core_config(&self.config, &identity),
             links: Links::new(settings::media(&self.config)),
-            jobs: Jobs::new(settings, NativeAgents::default()),
+            jobs: Jobs::new(settings, NativeAgents::new(site)),
             clients,
             fifo,
             signals,
