@@ -341,7 +341,7 @@ impl Core {
     pub(crate) fn overall_acknowledged(&self) -> u64 {
         self.peers()
             .filter(|node| node.status.live())
-            .map(|node| node.acknowledged)
+            .map(|node| node.acknowledged.max(node.acknowledged_base))
             .min()
             .unwrap_or_else(|| self.last_sent())
     }

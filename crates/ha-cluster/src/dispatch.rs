@@ -57,7 +57,7 @@ impl Core {
             "starting" if ours => {}
             "starting" => {
                 self.introduced(source);
-                self.receive_starting();
+                self.receive_starting(source, message);
             }
             "resource" => {
                 self.introduced(source);

@@ -35,6 +35,8 @@ enum Running {
         set: Hold,
     },
     Notify(Notification),
+    /// Over; only its last words are still being said.
+    Ended,
 }
 
 /// The legacy's count of resource children and its notification queue.
@@ -42,22 +44,51 @@ enum Running {
 pub(crate) struct Jobs {
     next_id: u64,
     running: Vec<(JobId, Running)>,
+    /// Acquisitions that wait for a release of the same groups to end.
+    waiting: Vec<(Job, Running)>,
     queue: VecDeque<Notification>,
 }
 
 impl Jobs {
     /// No resource work is going on.
     pub(crate) fn idle(&self) -> bool {
-        self.running.is_empty()
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Groups are being taken or given, or will be by what waits in the queue. (What a killed predecessor left behind is
+    /// not counted: acquisitions wait for its release by themselves.)
+    pub(crate) fn moving(&self) -> bool {
+        let moves = |job: &Running| match job {
+            Running::AcquireLocal { .. }
+            | Running::Release { .. }
+            | Running::Acquire { .. }
+            | Running::GiveUpAll => true,
+            Running::Notify(notification) => moves_groups(notification),
+            Running::ReleaseStale | Running::Yield { .. } | Running::Ended => false,
+        };
+        self.running.iter().any(|(_, job)| moves(job))
+            || self.waiting.iter().any(|(_, job)| moves(job))
+            || self.queue.iter().any(moves_groups)
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.running.len()
+        self.running.len() + self.waiting.len()
     }
 }
 
 impl Core {
     fn start_job(&mut self, job: Job, running: Running) {
+        let acquires = matches!(
+            running,
+            Running::Acquire { .. } | Running::AcquireLocal { .. }
+        );
+        let releases = |(_, job): &(JobId, Running)| {
+            matches!(job, Running::ReleaseStale | Running::Yield { .. })
+        };
+        if acquires && self.jobs.running.iter().any(releases) {
+            self.jobs.waiting.push((job, running));
+            return;
+        }
         self.jobs.next_id += 1;
         let id = JobId(self.jobs.next_id);
         self.jobs.running.push((id, running));
@@ -136,7 +167,7 @@ impl Core {
             return;
         };
         // What a job says as its last word is said while it still counts as running, as the legacy's children do.
-        let running = std::mem::replace(&mut self.jobs.running[index].1, Running::ReleaseStale);
+        let running = std::mem::replace(&mut self.jobs.running[index].1, Running::Ended);
         match (running, outcome) {
             (Running::Notify(notification), outcome) => {
                 self.notification_ended(&notification, outcome)
@@ -147,6 +178,9 @@ impl Core {
             }
         }
         self.jobs.running.retain(|(running, _)| *running != id);
+        for (job, running) in std::mem::take(&mut self.jobs.waiting) {
+            self.start_job(job, running);
+        }
         self.start_next_notification();
         self.audit();
         self.retry_shutdown();
@@ -179,7 +213,7 @@ impl Core {
                 self.rsc.ihold = self.rsc.ihold.without(set);
                 self.send_state();
             }
-            Running::ReleaseStale | Running::Notify(_) => {}
+            Running::ReleaseStale | Running::Notify(_) | Running::Ended => {}
         }
     }
 
@@ -223,11 +257,7 @@ impl Core {
     }
 
     fn notification_ended(&mut self, notification: &Notification, outcome: JobOutcome) {
-        let dead = notification.kind == "status"
-            && notification.field("st") == Some("dead")
-            && !notification
-                .field("info")
-                .is_some_and(|info| info.contains("ping"));
+        let dead = is_death(notification);
         match notification.kind.as_str() {
             "ip-request-resp" => self.local_work_done("ip-request-resp"),
             "status" if dead => self.foreign_work_done("status"),
@@ -269,6 +299,24 @@ impl Core {
         }
         self.groups_failed(report.failed);
     }
+}
+
+/// One of the messages whose stock handler starts or stops groups.
+fn moves_groups(notification: &Notification) -> bool {
+    match notification.kind.as_str() {
+        "status" => is_death(notification),
+        "ip-request" | "ip-request-resp" => true,
+        _ => false,
+    }
+}
+
+/// The internal status of a dead node that had resources.
+fn is_death(notification: &Notification) -> bool {
+    notification.kind == "status"
+        && notification.field("st") == Some("dead")
+        && !notification
+            .field("info")
+            .is_some_and(|info| info.contains("ping"))
 }
 
 /// The string fields of a message, as scripts get them.

@@ -204,10 +204,9 @@ impl Core {
         if changed {
             self.notice_introduction(&name, was_live, &status);
             if status.live() && !was_live {
-                // What it cannot have seen it need not acknowledge.
                 let sent = self.last_sent();
                 if let Some(node) = self.find_mut(&name) {
-                    node.acknowledged = sent;
+                    node.acknowledged_base = sent;
                 }
             }
             self.info(format!(
@@ -276,6 +275,11 @@ impl Core {
         node.resource_seq = 0;
         node.status_seq = 0;
         node.status_ts = 0;
+        node.acknowledged = 0;
+        if node.is_dead() {
+            // It speaks, though its first status may have been lost: the next one is not a healed partition.
+            node.status = Status::Init;
+        }
         node.last_status = now;
         node.interval_known = false;
         node.has_resources = true;
@@ -369,6 +373,7 @@ impl Core {
             return;
         }
         if !self.nodes.iter().all(|node| node.heard || node.is_dead()) {
+            self.asked = None;
             return;
         }
         if !self.flow_control {

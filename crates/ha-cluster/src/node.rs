@@ -92,6 +92,8 @@ pub(crate) struct Node {
     pub(crate) tracking: Tracking,
     /// The highest of our numbers that it has acknowledged.
     pub(crate) acknowledged: u64,
+    /// Our highest number when it came to life: it is not expected to acknowledge less, though it may ask for less.
+    pub(crate) acknowledged_base: u64,
     pub(crate) links: Vec<Link>,
     pub(crate) weight: u32,
     pub(crate) site: String,
@@ -122,6 +124,7 @@ impl Node {
             resource_seq: 0,
             tracking: Tracking::new(ack_trigger),
             acknowledged: 0,
+            acknowledged_base: 0,
             links,
             weight: 100,
             site: String::new(),

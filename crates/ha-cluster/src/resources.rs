@@ -8,6 +8,7 @@ use ha_wire::Message;
 
 use crate::audit::Audit;
 use crate::core::Core;
+use crate::node::Status;
 use crate::throttle::Cause;
 use crate::{Config, FailedGroup, Hold, Level};
 
@@ -16,6 +17,10 @@ const FIRST_ACQUISITION_WAIT: Duration = Duration::from_secs(10);
 
 /// How often a delayed failback, or another wish that waits for a stable cluster, is tried again (2.6).
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// How long we wait for any word on resources before we ask again: longer than the other's own wait of ten seconds,
+/// during which it rightly says nothing. The legacy waits for ever when `starting` or its answer got lost.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
 
 /// RSTATE of 2.2; the numbers appear in log texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +65,18 @@ pub(crate) struct Resources {
     pub(crate) takeover_in_progress: bool,
     pub(crate) needs_failback: bool,
     first_acquisition: Option<Duration>,
+    /// When to ask again while nobody has told us anything.
+    ask_again: Option<Duration>,
     pub(crate) failback_retry: Option<Duration>,
+    /// The standby under way is an automatic failback of ours.
+    pub(crate) failback_asked: bool,
     local_done: bool,
     foreign_done: bool,
     announced: bool,
     /// Executed with `-R`: what the process before us held is still there.
     pub(crate) inherited: Option<Hold>,
-    /// What a killed predecessor left behind has been looked for.
-    stale_checked: bool,
+    /// Halves that a killed predecessor may have left running here.
+    unchecked: Hold,
     pub(crate) audit: Audit,
     /// Groups that could not be started here and shall go to the other node.
     pub(crate) failed: Vec<FailedGroup>,
@@ -93,12 +102,18 @@ impl Resources {
             takeover_in_progress: false,
             needs_failback: false,
             first_acquisition: None,
+            ask_again: None,
             failback_retry: None,
+            failback_asked: false,
             local_done: false,
             foreign_done: false,
             announced: false,
             inherited,
-            stale_checked: inherited.is_some(),
+            unchecked: if inherited.is_some() {
+                Hold::NONE
+            } else {
+                Hold::ALL
+            },
             audit: Audit::default(),
             failed: Vec::new(),
             moved: HashSet::new(),
@@ -159,16 +174,31 @@ impl Core {
     /// Makes the other say what it holds, and then tells it what we hold.
     pub(crate) fn ask_for_resources(&mut self) {
         self.rsc.ostable = false;
+        self.rsc.ask_again = Some(self.now.mono + ASK_AGAIN);
         let mut message = Message::new();
         message.push("t", "starting");
         self.send(message);
     }
 
+    /// The other is active, nothing is under way here, and yet it has not told us that it is stable.
+    fn waits_for_a_word(&self) -> bool {
+        let untold =
+            matches!(self.rsc.state, RState::Starting | RState::BothStarting) || !self.rsc.ostable;
+        untold
+            && self.nice()
+            && self.comm_up
+            && self.config.managed
+            && self.rsc.standby == Standby::Not
+            && self.jobs.idle()
+            && !self.shutdown.in_progress()
+            && self.peers().any(|node| node.status == Status::Active)
+    }
+
     // ---- starting (2.4.1) ----------------------------------------------------------------------------------------
 
-    pub(crate) fn receive_starting(&mut self) {
+    pub(crate) fn receive_starting(&mut self, source: &str, message: &Message) {
         self.retry_shutdown();
-        if !self.config.managed || !self.nice() {
+        if !self.config.managed || !self.nice() || self.is_overtaken(source, message) {
             return;
         }
         let both = match self.rsc.state {
@@ -243,12 +273,8 @@ impl Core {
         if self.rsc.inherited.take().is_some() {
             self.rsc.state = RState::Stable;
         }
-        let seq = message.hex("seq").unwrap_or(0);
-        if let Some(node) = self.find_mut(source) {
-            if seq < node.resource_seq {
-                return;
-            }
-            node.resource_seq = seq;
+        if self.is_overtaken(source, message) {
+            return;
         }
         let update = |old: Hold| {
             if message.text("rtype") == Some("full") || hold == Hold::NONE {
@@ -269,6 +295,17 @@ impl Core {
         }
         self.audit();
         self.retry_shutdown();
+    }
+
+    /// A message about resources that was lost and came again, or took longer, says nothing against a newer one.
+    fn is_overtaken(&mut self, source: &str, message: &Message) -> bool {
+        let seq = message.hex("seq").unwrap_or(0);
+        let Some(node) = self.find_mut(source) else {
+            return true;
+        };
+        let overtaken = seq < node.resource_seq;
+        node.resource_seq = node.resource_seq.max(seq);
+        overtaken
     }
 
     fn own_resource(&mut self, info: Option<&str>) {
@@ -328,13 +365,15 @@ impl Core {
 
     /// What we do not hold and the other does may still run here if our predecessor was killed: one holder, not two.
     fn release_left_behind(&mut self) {
-        let others = self.rsc.ohold.mirror();
-        self.release_stale(others.without(self.rsc.ihold));
+        // What we took ourselves is known to be ours from now on.
+        self.rsc.unchecked = self.rsc.unchecked.without(self.rsc.ihold);
+        self.release_stale(self.rsc.ohold.mirror());
     }
 
-    fn release_stale(&mut self, set: Hold) {
-        if !self.rsc.stale_checked && set != Hold::NONE {
-            self.rsc.stale_checked = true;
+    fn release_stale(&mut self, others: Hold) {
+        let set = others.without(others.without(self.rsc.unchecked));
+        if set != Hold::NONE {
+            self.rsc.unchecked = self.rsc.unchecked.without(set);
             self.start_release_stale(set);
         }
     }
@@ -384,6 +423,7 @@ impl Core {
             .filter(|_| rsc.state == RState::Received);
         [
             first,
+            rsc.ask_again,
             rsc.standby_deadline,
             rsc.failback_retry,
             rsc.move_retry,
@@ -414,6 +454,13 @@ impl Core {
         if due(self.rsc.move_retry) {
             self.rsc.move_retry = None;
             self.try_move_failed();
+        }
+        if !self.waits_for_a_word() {
+            self.rsc.ask_again = None;
+        } else if due(self.rsc.ask_again) {
+            self.ask_for_resources();
+        } else {
+            self.rsc.ask_again.get_or_insert(now + ASK_AGAIN);
         }
         self.run_audit_timers();
     }

@@ -10,6 +10,10 @@ use crate::{Action, ExitKind, Hold};
 /// Between our `shutdone` and the end of the clients: time to repeat what got lost.
 const PHASE: Duration = Duration::from_secs(1);
 
+/// How long a wanted shutdown waits for a word of the other's that does not come, when nothing is under way here. The
+/// legacy waits for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Releasing resources may take this long (6.9).
 const EMERGENCY: Duration = Duration::from_secs(3600);
 
@@ -39,6 +43,8 @@ pub(crate) struct Shutdown {
     goal: Option<Goal>,
     phase: Phase,
     warned: bool,
+    /// Until when a wanted shutdown waits for the other's stability.
+    patience: Option<Duration>,
     /// After a heal: when to give up everything.
     heal: Option<Duration>,
     emergency: Option<Duration>,
@@ -64,7 +70,12 @@ impl Shutdown {
             Phase::Lingering(until) => Some(until),
             _ => None,
         };
-        [self.heal, self.emergency, lingering]
+        let patience = if self.in_progress() {
+            None
+        } else {
+            self.patience
+        };
+        [self.heal, self.emergency, lingering, patience]
             .into_iter()
             .flatten()
             .min()
@@ -108,6 +119,7 @@ impl Core {
     fn warn_if_delayed(&mut self) {
         if self.shutdown.wanted() && !self.shutdown.in_progress() && !self.shutdown.warned {
             self.shutdown.warned = true;
+            self.shutdown.patience = Some(self.now.mono + PATIENCE);
             self.warn("Shutdown delayed until current resource activity finishes.");
         }
     }
@@ -196,6 +208,15 @@ impl Core {
                 self.shutdown.goal = Some(Goal::Restart);
                 self.retry_shutdown();
                 self.warn_if_delayed();
+            }
+        }
+        if !self.shutdown.in_progress() && self.shutdown.patience.is_some_and(|when| when <= now) {
+            self.shutdown.patience = Some(now + PATIENCE);
+            if self.comm_up && self.jobs.idle() && self.shutdown.goal != Some(Goal::QuickRestart) {
+                self.warn(
+                    "The other node does not say that it is stable: shutting down all the same",
+                );
+                self.give_up_all();
             }
         }
         if matches!(self.shutdown.phase, Phase::Lingering(until) if until <= now) {

@@ -65,7 +65,7 @@ impl Core {
                     "standby message [{info}] from {source} ignored.  Other side is in flux."
                 ));
             }
-            (Standby::Not, _, _) if self.rsc.state != RState::Stable => {
+            (Standby::Not, _, _) if self.rsc.state != RState::Stable || self.jobs.moving() => {
                 self.warn(format!(
                     "standby message [{info}] from {source} ignored.  local resources in flux."
                 ));
@@ -77,7 +77,7 @@ impl Core {
                 self.standby_begins(source, kind, Standby::Other, RELEASE_WAIT);
                 self.send_standby(kind, "other");
             }
-            (Standby::Me, "other", false) => {
+            (Standby::Me, "other", false) if kind == self.rsc.standby_kind => {
                 self.rsc.standby_deadline = Some(now + SCRIPTS_WAIT);
                 self.info(format!("standby: {source} can take our {kind} resources"));
                 self.give_standby(kind);
@@ -135,6 +135,7 @@ impl Core {
     fn standby_over(&mut self) {
         self.rsc.standby = Standby::Not;
         self.rsc.standby_deadline = None;
+        self.rsc.failback_asked = false;
     }
 
     /// We give: stop scripts run here (2.4.6 ME).
@@ -166,6 +167,11 @@ impl Core {
     }
 
     pub(crate) fn standby_timed_out(&mut self) {
+        if self.rsc.failback_asked {
+            // The other may just have been busy; the legacy gives up here.
+            self.rsc.needs_failback = true;
+            self.rsc.failback_retry = Some(self.now.mono + RETRY);
+        }
         self.standby_over();
         self.rsc.ostable = true;
         self.warn("No reply to standby request.  Standby request cancelled.");
@@ -192,16 +198,17 @@ impl Core {
     // ---- Failback (2.6) ------------------------------------------------------------------------------------------
 
     pub(crate) fn try_failback(&mut self) {
-        let wanted =
-            self.rsc.needs_failback && self.rsc.ihold.foreign && self.config.auto_failback.auto();
+        // Who claims its own groups already needs none of ours back; two claims are for the audit to settle.
+        let lacks_its_own = self.rsc.ihold.foreign && !self.rsc.ohold.local;
+        let wanted = self.rsc.needs_failback && lacks_its_own && self.config.auto_failback.auto();
         if self.shutdown.in_progress() || !wanted {
             self.rsc.needs_failback = false;
             self.rsc.failback_retry = None;
             self.retry_shutdown();
             return;
         }
-        if self.rsc.standby != Standby::Not || !self.rsc.ostable || self.rsc.state != RState::Stable
-        {
+        let settled = self.rsc.ostable && self.rsc.state == RState::Stable && !self.jobs.moving();
+        if self.rsc.standby != Standby::Not || !settled {
             self.debug("Auto failback delayed.");
             self.rsc.failback_retry = Some(self.now.mono + RETRY);
             return;
@@ -209,6 +216,7 @@ impl Core {
         self.rsc.needs_failback = false;
         self.rsc.standby_kind = Hold::FOREIGN;
         self.send_standby(Hold::FOREIGN, "me");
+        self.rsc.failback_asked = self.rsc.standby == Standby::Me;
     }
 
     // ---- Groups that failed to start -----------------------------------------------------------------------------

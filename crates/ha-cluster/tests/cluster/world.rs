@@ -425,7 +425,7 @@ impl World {
             let awake = |at: Duration| host.stopped_until.map_or(at, |until| at.max(until));
             let deadline = host.core.as_ref().and_then(Core::next_deadline).map(awake);
             let jobs = host.jobs.iter().map(|(at, ..)| *at).min().map(awake);
-            let restart = host.restart_at.as_ref().map(|(at, _)| *at);
+            let restart = host.restart_at.as_ref().map(|(at, _)| *at).map(awake);
             [deadline, jobs, restart].into_iter().flatten()
         });
         packets.chain(hosts).min()
@@ -439,8 +439,10 @@ impl World {
             idle_steps = if at <= self.now { idle_steps + 1 } else { 0 };
             assert!(
                 idle_steps < 10_000,
-                "the clock does not advance at {:?}",
-                self.now
+                "the clock does not advance at {:?}: {:#?}\n{}",
+                self.now,
+                self.hosts.iter().map(|host| &host.core).collect::<Vec<_>>(),
+                self.story()
             );
             self.now = self.now.max(at);
             self.step();
@@ -575,8 +577,9 @@ impl World {
         for snapshot in &snapshots {
             assert!(
                 snapshot.resources.stable,
-                "{} is not stable\n{}",
+                "{} is not stable: {:?}\n{}",
                 snapshot.local,
+                snapshot.resources,
                 self.story()
             );
             for other in &snapshots {
