@@ -14,7 +14,7 @@ pub(super) struct Row {
     pub(super) served_by: Option<String>,
 }
 
-/// The table, one line per step.
+/// The table, one line per step, and how to read it.
 pub(super) fn render(rows: &[Row]) -> String {
     let title = "what happened";
     let width = rows
@@ -29,6 +29,7 @@ pub(super) fn render(rows: &[Row]) -> String {
         let server = row.served_by.as_deref().unwrap_or("nobody");
         let _ = writeln!(text, "{:width$}  {gap:>14}  {server}", row.step);
     }
+    text.push_str("(It asks every 5 ms: 0.005 s is what it waits when nothing happens.)\n");
     text
 }
 
@@ -49,7 +50,8 @@ mod tests {
         ]);
         let wanted = "what happened           client waited  served by\n\
                       lvs1 crashes suddenly        10.512 s  lvs2\n\
-                      back                          0.006 s  nobody\n";
+                      back                          0.006 s  nobody\n\
+                      (It asks every 5 ms: 0.005 s is what it waits when nothing happens.)\n";
         assert_eq!(text, wanted);
     }
 }
