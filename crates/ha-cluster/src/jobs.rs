@@ -83,7 +83,10 @@ impl Core {
             Running::Acquire { .. } | Running::AcquireLocal { .. }
         );
         let releases = |(_, job): &(JobId, Running)| {
-            matches!(job, Running::ReleaseStale | Running::Yield { .. })
+            matches!(
+                job,
+                Running::Release { .. } | Running::ReleaseStale | Running::Yield { .. }
+            )
         };
         if acquires && self.jobs.running.iter().any(releases) {
             self.jobs.waiting.push((job, running));
