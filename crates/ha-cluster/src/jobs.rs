@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use ha_wire::{Message, Value};
 
 use crate::core::Core;
+use crate::resources::Standby;
 use crate::throttle::Cause;
 use crate::{Action, Hold, Job, JobId, JobOutcome, Level, Notification, Report};
 
@@ -203,7 +204,14 @@ impl Core {
                     "{set} HA resource acquisition completed (standby)."
                 ));
                 self.groups_failed(report.failed);
-                self.send_standby(self.rsc.standby_kind, "done");
+                if self.rsc.standby == Standby::Done {
+                    self.send_standby(self.rsc.standby_kind, "done");
+                } else {
+                    // The giver died or restarted meanwhile. What was started runs here, so we must say so; if the
+                    // giver took it up again, the audit settles who keeps it.
+                    self.rsc.ihold = self.rsc.ihold.with(set);
+                    self.send_state();
+                }
             }
             Running::GiveUpAll => {
                 self.info("All HA resources relinquished.");

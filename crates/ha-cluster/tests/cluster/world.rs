@@ -153,7 +153,8 @@ impl World {
 
     pub fn keys() -> KeyRing {
         let mut keys = KeyRing::new();
-        keys.insert(1, Key::new(Method::Sha1, b"secret"));
+        // The cheapest digest: these tests are about what follows once a message is believed.
+        keys.insert(1, Key::new(Method::Crc, b""));
         keys.set_outbound(1);
         keys
     }
