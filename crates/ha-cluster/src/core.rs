@@ -31,9 +31,9 @@ pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(30);
 /// How often an unanswered `reqnodes` is repeated (6.3).
 pub(crate) const REQNODES_REPEAT: Duration = Duration::from_secs(1);
 
-/// A timer that comes this much too late means that this process did not run: then nobody is judged by the silence
-/// that we did not listen to.
-const STALL_MIN: Duration = Duration::from_millis(500);
+/// A timer that comes too late by a quarter of deadtime, within these bounds, means that this process did not run: then
+/// nobody is judged by the silence that we did not listen to.
+const STALL_BOUNDS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// The heartbeat core of one node.
 #[derive(Debug)]
@@ -212,15 +212,17 @@ impl Core {
             return;
         };
         let late = now.mono.saturating_sub(deadline);
-        if late > STALL_MIN.max(self.config.keepalive / 2) {
+        let (least, most) = STALL_BOUNDS;
+        if late > (self.config.deadtime / 4).clamp(least, most) {
             self.counters.stalls += 1;
             let listen = (self.config.keepalive * 2).min(self.config.deadtime);
             self.judge_from = now.mono + listen;
-            self.warn(format!(
-                "This node did not run for {} ms: peers are judged only after {} ms of listening",
-                late.as_millis(),
-                listen.as_millis()
-            ));
+            let (late, listen) = (late.as_millis(), listen.as_millis());
+            self.now = now;
+            self.log_limited(Cause::Stall, || {
+                let text = format!("This node did not run for {late} ms: it judges its peers after {listen} ms of listening");
+                vec![(Level::Warn, text)]
+            });
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Cause {
     Resource,
     /// The history fills up.
     History,
+    /// This process did not run.
+    Stall,
     /// The notification queue is full.
     Queue,
 }
