@@ -88,6 +88,7 @@ pub(crate) fn die_with_parent() -> Result<()> {
 
 /// Writes one line to the harness.
 pub(crate) fn say(mut control: &UnixStream, line: &str) -> Result<()> {
-    let line = line.replace('\n', " | ");
-    writeln!(control, "{line}").doing(|| "writing to the harness".into())
+    // One write per line: two processes speak on this socket, and half a line of one must not end up in the other's.
+    let line = line.replace('\n', " | ") + "\n";
+    control.write_all(line.as_bytes()).doing(|| "writing to the harness".into())
 }
