@@ -55,11 +55,10 @@ fn to_pid(pid: u32) -> io::Result<Pid> {
 }
 
 /// Replaces our image, keeping the pid and the environment. Returns only on failure.
+///
+/// Signals that are blocked stay so: one that arrives before the new image is ready for it waits, instead of killing a
+/// process that holds resources.
 pub fn execute(program: &Path, arguments: &[&str]) -> io::Error {
-    // The new image must not start with our signals blocked or, if the old one had them so, ignored.
-    if let Err(error) = crate::signals::unblock_all() {
-        return error;
-    }
     let to_c =
         |text: &[u8]| CString::new(text).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
     let program_c = match to_c(program.as_os_str().as_bytes()) {

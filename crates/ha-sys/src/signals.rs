@@ -44,8 +44,3 @@ impl AsFd for SignalSource {
         self.fd.as_fd()
     }
 }
-
-/// Unblocks every signal of the calling thread: what a freshly executed image of ourselves shall start with.
-pub fn unblock_all() -> io::Result<()> {
-    Ok(SigSet::all().thread_unblock()?)
-}

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use crate::log::Priority;
 
-/// Room for the largest message a medium can carry (MAXMSG).
-pub const RECEIVE_MAX: usize = 262_144;
+/// Room for whatever one read can bring: the largest datagram that UDP or ICMP carries is a little smaller.
+pub const RECEIVE_MAX: usize = 65_536;
 
 /// What one medium line of ha.cf asks for, all names resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
