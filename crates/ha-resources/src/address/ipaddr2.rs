@@ -29,9 +29,9 @@ pub struct IpAddr2<'a> {
 /// Where the address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Served {
-    /// On an interface that is not a loopback one.
+    /// On any interface but a loopback one, or on the loopback one that was asked for.
     Yes,
-    /// Only on a loopback interface, where a director's real server keeps it.
+    /// Only on another loopback interface, where a director's real server keeps it.
     OnLoopback,
     No,
 }
@@ -58,7 +58,7 @@ impl<'a> IpAddr2<'a> {
         let mut report = Report::default();
         let code = match self.find(kernel, &mut report) {
             Err(code) => code,
-            Ok(found) => match served(kernel, found.ip) {
+            Ok(found) => match served(kernel, &found) {
                 Ok(Served::Yes) => ocf::SUCCESS,
                 Ok(Served::OnLoopback | Served::No) => ocf::NOT_RUNNING,
                 Err(error) => generic(&mut report, &error),
@@ -113,7 +113,7 @@ impl<'a> IpAddr2<'a> {
             prefix_len,
             broadcast,
         } = found;
-        match served(kernel, *ip).map_err(|error| generic(report, &error))? {
+        match served(kernel, found).map_err(|error| generic(report, &error))? {
             Served::Yes => return Ok(()),
             Served::OnLoopback => self.hide(kernel, report, *ip)?,
             Served::No => {}
@@ -170,7 +170,7 @@ impl<'a> IpAddr2<'a> {
             Ok(None) => {}
             Err(error) => report.warning(format!("Could not end the announcer of {ip}: {error}")),
         }
-        if served(kernel, *ip).map_err(|error| generic(report, &error))? == Served::Yes {
+        if served(kernel, found).map_err(|error| generic(report, &error))? == Served::Yes {
             let mut link = link_named(kernel, report, nic)?;
             report.info(format!(
                 "ip -f inet addr delete {ip}/{prefix_len} dev {nic}"
@@ -262,15 +262,16 @@ impl<'a> IpAddr2<'a> {
     }
 }
 
-/// Where the address is, whatever its label. IPsec's virtual interfaces do not count.
-fn served(kernel: &mut dyn Kernel, ip: Ipv4Addr) -> Result<Served, NetError> {
+/// Where the address is, whatever its label. IPsec's virtual interfaces do not count. A loopback interface counts if it
+/// is the one that the address belongs on: the legacy starts such an address, but then neither sees nor stops it.
+fn served(kernel: &mut dyn Kernel, found: &Found) -> Result<Served, NetError> {
     let mut served = Served::No;
     for address in kernel.addresses()? {
-        if address.ip != ip {
+        if address.ip != found.ip {
             continue;
         }
         match kernel.link_by_index(address.link)? {
-            Some(link) if link.loopback => served = Served::OnLoopback,
+            Some(link) if link.loopback && link.name != found.nic => served = Served::OnLoopback,
             Some(link) if !is_ipsec(&link.name) => return Ok(Served::Yes),
             _ => {}
         }

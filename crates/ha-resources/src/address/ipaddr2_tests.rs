@@ -328,3 +328,17 @@ fn the_loopback_interface_is_never_switched_off() {
     assert_eq!(world.start("192.168.6.66/24/eth0").code, 0);
     assert!(world.kernel.link_mut("lo").up);
 }
+
+#[test]
+fn an_address_that_belongs_on_the_loopback_interface_can_be_stopped() {
+    for spec in ["127.0.0.5/8/lo", "127.0.0.5", "192.168.6.66/32/lo"] {
+        let mut world = World::new();
+        let started = world.start(spec);
+        assert_eq!((started.code, started.announce), (0, None), "{spec}");
+        assert_eq!(world.status(spec).code, 0, "{spec}");
+        assert_eq!(world.start(spec).code, 0, "{spec}");
+        assert_eq!(world.stop(spec).code, 0, "{spec}");
+        assert!(world.kernel.shown().is_empty(), "{spec}");
+        assert!(world.kernel.link_mut("lo").up, "{spec}");
+    }
+}
