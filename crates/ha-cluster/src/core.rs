@@ -164,6 +164,7 @@ impl Core {
             self.grace_until,
             self.membership_deadline(),
             self.resource_deadline(),
+            self.jobs_deadline(),
             self.shutdown.deadline(),
         ]
         .into_iter()
@@ -203,6 +204,7 @@ impl Core {
         }
         self.run_membership_timers();
         self.run_resource_timers();
+        self.run_job_timers();
         self.run_shutdown_timers();
     }
 

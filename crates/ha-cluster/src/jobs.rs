@@ -2,6 +2,7 @@
 //! 2.4.6, 2.5).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ha_wire::{Message, Value};
 
@@ -13,6 +14,10 @@ use crate::{Action, Hold, Job, JobId, JobOutcome, Level, Notification, Report};
 /// Messages waiting for `rc.d` at most. At the bound new ones are dropped and counted: a flood of messages must not
 /// push out the takeover that is already waiting.
 const QUEUE_MAX: usize = 1024;
+
+/// A job that has run for this long holds up nobody else's message: a script that hangs in one group must not keep the
+/// other groups from being started. (The legacy waits for ever.)
+const SLOW: Duration = Duration::from_secs(30);
 
 /// A job and what we need to remember of it.
 #[derive(Debug)]
@@ -40,11 +45,19 @@ enum Running {
     Ended,
 }
 
+/// A job that is out.
+#[derive(Debug)]
+struct Out {
+    id: JobId,
+    job: Running,
+    started: Duration,
+}
+
 /// The legacy's count of resource children and its notification queue.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     next_id: u64,
-    running: Vec<(JobId, Running)>,
+    running: Vec<Out>,
     /// Acquisitions that wait for a release of the same groups to end.
     waiting: Vec<(Job, Running)>,
     queue: VecDeque<Notification>,
@@ -67,7 +80,7 @@ impl Jobs {
             Running::Notify(notification) => moves_groups(notification),
             Running::ReleaseStale | Running::Yield { .. } | Running::Ended => false,
         };
-        self.running.iter().any(|(_, job)| moves(job))
+        self.running.iter().any(|out| moves(&out.job))
             || self.waiting.iter().any(|(_, job)| moves(job))
             || self.queue.iter().any(moves_groups)
     }
@@ -83,9 +96,9 @@ impl Core {
             running,
             Running::Acquire { .. } | Running::AcquireLocal { .. }
         );
-        let releases = |(_, job): &(JobId, Running)| {
+        let releases = |out: &Out| {
             matches!(
-                job,
+                out.job,
                 Running::Release { .. } | Running::ReleaseStale | Running::Yield { .. }
             )
         };
@@ -95,7 +108,11 @@ impl Core {
         }
         self.jobs.next_id += 1;
         let id = JobId(self.jobs.next_id);
-        self.jobs.running.push((id, running));
+        self.jobs.running.push(Out {
+            id,
+            job: running,
+            started: self.now.mono,
+        });
         self.act(Action::StartJob { id, job });
     }
 
@@ -148,11 +165,12 @@ impl Core {
         self.start_next_notification();
     }
 
-    /// The head of the queue is started only when nothing else runs (2.5).
+    /// The head of the queue is started only when nothing else runs (2.5), or nothing but what hangs.
     fn start_next_notification(&mut self) {
-        if self.jobs.idle()
-            && let Some(notification) = self.jobs.queue.pop_front()
-        {
+        let now = self.now.mono;
+        let held_up = !self.jobs.waiting.is_empty()
+            || self.jobs.running.iter().any(|out| now < out.started + SLOW);
+        if !held_up && let Some(notification) = self.jobs.queue.pop_front() {
             self.start_job(
                 Job::Notify(notification.clone()),
                 Running::Notify(notification),
@@ -160,18 +178,27 @@ impl Core {
         }
     }
 
+    /// When the head of the queue stops waiting for a job that hangs.
+    pub(crate) fn jobs_deadline(&self) -> Option<Duration> {
+        if self.jobs.queue.is_empty() || !self.jobs.waiting.is_empty() {
+            return None;
+        }
+        self.jobs.running.iter().map(|out| out.started + SLOW).max()
+    }
+
+    pub(crate) fn run_job_timers(&mut self) {
+        if self.jobs_deadline().is_some_and(|due| due <= self.now.mono) {
+            self.start_next_notification();
+        }
+    }
+
     pub(crate) fn job_ended(&mut self, id: JobId, outcome: JobOutcome) {
-        let Some(index) = self
-            .jobs
-            .running
-            .iter()
-            .position(|(running, _)| *running == id)
-        else {
+        let Some(index) = self.jobs.running.iter().position(|out| out.id == id) else {
             self.error(format!("job {} ended but was not running", id.0));
             return;
         };
         // What a job says as its last word is said while it still counts as running, as the legacy's children do.
-        let running = std::mem::replace(&mut self.jobs.running[index].1, Running::Ended);
+        let running = std::mem::replace(&mut self.jobs.running[index].job, Running::Ended);
         match (running, outcome) {
             (Running::Notify(notification), outcome) => {
                 self.notification_ended(&notification, outcome)
@@ -181,7 +208,7 @@ impl Core {
                 self.native_ended(running, Report::default())
             }
         }
-        self.jobs.running.retain(|(running, _)| *running != id);
+        self.jobs.running.retain(|out| out.id != id);
         for (job, running) in std::mem::take(&mut self.jobs.waiting) {
             self.start_job(job, running);
         }

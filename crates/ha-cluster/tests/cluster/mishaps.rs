@@ -153,3 +153,14 @@ fn shutdown_at_every_moment_of_a_start() {
         world.assert_holders(&[("A", "b"), ("B", "b")]);
     }
 }
+
+#[test]
+fn a_script_that_hangs_in_one_group_does_not_keep_another_from_its_start() {
+    let mut world = World::new(2, failback(AutoFailback::On));
+    world.groups.push(("a".to_owned(), "A2".to_owned()));
+    world.hosts[0].faults.start_hangs.insert("A".to_owned());
+    world.start_all();
+    world.run(secs(60));
+    assert!(world.holders("A").is_empty());
+    world.assert_holders(&[("A2", "a"), ("B", "b")]);
+}
