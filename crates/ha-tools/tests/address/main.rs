@@ -8,4 +8,5 @@
 mod agents;
 mod announcements;
 mod findif;
+mod library;
 mod sandbox;
