@@ -41,6 +41,7 @@ enum State {
 #[derive(Debug)]
 struct Client {
     spec: ClientChild,
+    account: Account,
     state: State,
     short_runs: u32,
 }
@@ -96,7 +97,9 @@ impl Clients {
         directory: PathBuf,
         keepalive: Duration,
     ) -> Clients {
-        let client = |spec| Client {
+        // Looked up now: asking a directory service later would hold up the loop.
+        let client = |spec: ClientChild| Client {
+            account: account_of(&spec),
             spec,
             state: State::Waiting,
             short_runs: 0,
@@ -127,27 +130,14 @@ impl Clients {
             return false;
         }
         let ClientChild {
-            user,
-            uid,
-            gid,
-            command,
-            ..
+            uid, gid, command, ..
         } = &client.spec;
         shell.info(format!("Starting child client \"{command}\" ({uid},{gid})"));
-        let account = match Account::by_name(user) {
-            Ok(Some(account)) => account,
-            Ok(None) | Err(_) => Account {
-                name: user.clone(),
-                uid: *uid,
-                gid: *gid,
-                groups: vec![*gid],
-            },
-        };
         let mut spawn = Spawn::new("/bin/sh");
         spawn.arguments = vec!["-c".into(), format!("exec {command}").into()];
         spawn.environment = self.environment.clone().into_iter().collect();
         spawn.directory = Some(self.directory.clone());
-        spawn.account = Some(account);
+        spawn.account = Some(client.account.clone());
         match spawn.start() {
             Ok(child) => {
                 let pid = child.pid;
@@ -289,6 +279,19 @@ impl Clients {
     }
 }
 
+fn account_of(spec: &ClientChild) -> Account {
+    match Account::by_name(&spec.user) {
+        Ok(Some(account)) => account,
+        // It was there when the configuration was read.
+        Ok(None) | Err(_) => Account {
+            name: spec.user.clone(),
+            uid: spec.uid,
+            gid: spec.gid,
+            groups: vec![spec.gid],
+        },
+    }
+}
+
 /// `Managed <name> process <pid> exited with return code <n>.`
 pub(crate) fn report_end(shell: &Shell, name: &str, pid: u32, end: End) {
     match end {
@@ -326,6 +329,7 @@ mod tests {
             },
         };
         Client {
+            account: account_of(&spec),
             spec,
             state: State::Waiting,
             short_runs: 0,

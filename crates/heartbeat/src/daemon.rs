@@ -55,6 +55,8 @@ pub(crate) struct Daemon {
     started: bool,
     /// SIGTERM came before that.
     shutdown_early: bool,
+    /// SIGHUP came before that.
+    reload_early: bool,
     links: Links,
     jobs: Jobs,
     clients: Clients,
@@ -79,6 +81,7 @@ impl Daemon {
             core: Core::new(config, now()),
             started: false,
             shutdown_early: false,
+            reload_early: false,
             shell: parts.shell,
             links: parts.links,
             jobs: parts.jobs,
@@ -158,6 +161,8 @@ impl Daemon {
         self.feed(Input::Start);
         if self.shutdown_early {
             self.feed(Input::Shutdown);
+        } else if self.reload_early {
+            self.begin_reload();
         }
     }
 
@@ -278,7 +283,8 @@ impl Daemon {
                         .warn("Shutdown delayed until Communication is up.");
                     self.shutdown_early = true;
                 }
-                Signal::SIGHUP => self.begin_reload(),
+                Signal::SIGHUP if self.started => self.begin_reload(),
+                Signal::SIGHUP => self.reload_early = true,
                 Signal::SIGUSR1 => self.change_debug(1),
                 Signal::SIGUSR2 => self.change_debug(-1),
                 Signal::SIGCHLD => self.reap(),

@@ -55,6 +55,15 @@ Usage: heartbeat [-dDkMrRsvWlV] [-C Current-resource-state]
 ";
 
 impl Options {
+    /// What a process that executes itself anew hands on. The legacy forgets all of it, and a daemon started with `-M`
+    /// would begin to manage resources after a healed partition.
+    pub(crate) fn lasting(&self) -> Vec<&'static str> {
+        let mut words = vec!["-d"; usize::try_from(self.debug.clamp(0, 255)).unwrap_or(0)];
+        words.extend(self.ordinary.then_some("-l"));
+        words.extend(self.unmanaged.then_some("-M"));
+        words
+    }
+
     /// Understands the arguments (without the program's name). Options may be bundled; other words are ignored.
     pub(crate) fn parse(
         arguments: impl IntoIterator<Item = OsString>,
@@ -123,6 +132,18 @@ mod tests {
         assert_eq!(parse("-C all"), Err(UsageError));
         assert_eq!(parse("-R -C most"), Err(UsageError));
         assert_eq!(parse("-R -C"), Err(UsageError));
+    }
+
+    #[test]
+    fn what_is_handed_on_is_understood_again() {
+        let options = Options {
+            debug: 2,
+            ordinary: true,
+            unmanaged: true,
+            ..Options::default()
+        };
+        assert_eq!(parse(&options.lasting().join(" ")), Ok(options));
+        assert!(Options::default().lasting().is_empty());
     }
 
     #[test]

@@ -245,7 +245,7 @@ impl Launch<'_> {
             format!("heartbeat: version {HEARTBEAT_VERSION}"),
         );
         match self.build() {
-            Ok(daemon) => run_to_the_end(daemon),
+            Ok(daemon) => run_to_the_end(daemon, self.options),
             Err(text) => {
                 self.logger.log(Priority::Error, text);
                 self.logger.flush(LAST_LINES);
@@ -512,7 +512,7 @@ fn inherited(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsSt
     variables.filter(|(name, _)| !ours(name)).collect()
 }
 
-fn run_to_the_end(mut daemon: Daemon) -> ExitCode {
+fn run_to_the_end(mut daemon: Daemon, options: &Options) -> ExitCode {
     let ending = daemon.run();
     let (shell, watchdog, signals, mut clients) = daemon.into_rest();
     if let Some(watchdog) = watchdog
@@ -528,17 +528,16 @@ fn run_to_the_end(mut daemon: Daemon) -> ExitCode {
         Ending::Core(ExitKind::Shutdown) => ExitCode::SUCCESS,
         Ending::Core(ExitKind::Emergency) => ExitCode::from(EXIT_EMERGENCY),
         Ending::Core(ExitKind::QuickRestart { held }) => {
-            let mut arguments = vec!["-R"];
-            arguments.extend(held.iter().flat_map(|held| ["-C", held.word()]));
-            restart(&shell, &arguments)
+            let mut state = vec!["-R"];
+            state.extend(held.iter().flat_map(|held| ["-C", held.word()]));
+            announce_restart(&shell);
+            restart(&shell, options, &state)
         }
         Ending::Core(ExitKind::Restart { pause }) => {
-            shell.info("Heartbeat restart triggered.");
-            shell.info("Restarting heartbeat.");
-            if pause_or_stop(&signals, pause) {
-                restart(&shell, &[])
-            } else {
-                ExitCode::SUCCESS
+            announce_restart(&shell);
+            match pause_or_stop(&signals, pause) {
+                true => restart(&shell, options, &[]),
+                false => ExitCode::SUCCESS,
             }
         }
         Ending::Failed => {
@@ -550,19 +549,22 @@ fn run_to_the_end(mut daemon: Daemon) -> ExitCode {
     code
 }
 
-/// Executes ourselves anew. Returns only if that fails.
-fn restart(shell: &Shell, arguments: &[&str]) -> ExitCode {
-    if !arguments.is_empty() {
-        shell.info("Heartbeat restart triggered.");
-        shell.info("Restarting heartbeat.");
-    }
+fn announce_restart(shell: &Shell) {
+    shell.info("Heartbeat restart triggered.");
+    shell.info("Restarting heartbeat.");
+}
+
+/// Executes ourselves anew, with `-R` and what we hold in `state`, or as if from the command line. Returns only if that
+/// fails.
+fn restart(shell: &Shell, options: &Options, state: &[&str]) -> ExitCode {
     shell.info("Performing heartbeat restart exec.");
-    if !arguments.is_empty() {
-        shell.info(format!("Current resources: {}", arguments.join(" ")));
+    if !state.is_empty() {
+        shell.info(format!("Current resources: {}", state.join(" ")));
     }
+    let arguments = [options.lasting().as_slice(), state].concat();
     shell.logger.flush(LAST_LINES);
     let failure = match process::own_executable() {
-        Ok(program) => process::execute(&program, arguments),
+        Ok(program) => process::execute(&program, &arguments),
         Err(error) => error,
     };
     shell.error(format!(

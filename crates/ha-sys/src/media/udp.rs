@@ -1,7 +1,7 @@
 //! The UDP media: `bcast`, `ucast`, `mcast`, `ucast6`, `mcast6` (`wire-protocol.md` 7.1).
 //!
 //! Each has one socket to send, from an ephemeral port, and one to receive. Socket options and log lines are the
-//! legacy's; options that the lines promise but the kernel refuses make the medium fail.
+//! legacy's; an option that the kernel refuses makes the medium fail.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -25,6 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// `IPTOS_LOWDELAY`.
 const LOW_DELAY: libc::c_int = 0x10;
+const ON: libc::c_int = 1;
 
 struct UdpMedium {
     sender: Socket,
@@ -50,6 +51,7 @@ impl Medium for UdpMedium {
 }
 
 /// Why an attempt did not succeed.
+#[derive(Debug, PartialEq, Eq)]
 enum Obstacle {
     /// Worth another attempt.
     Passing,
@@ -60,36 +62,31 @@ enum Obstacle {
 type Attempt<T> = Result<T, Obstacle>;
 
 pub(super) fn open(setup: &MediumSetup, attempt: u32, said: &mut Said) -> Outcome {
-    let opened = match setup {
-        MediumSetup::Broadcast {
-            interface,
-            address,
-            port,
-        } => broadcast(interface, *address, *port, attempt, said),
-        MediumSetup::Unicast {
-            interface,
-            peer,
-            port,
-        } => unicast(interface, *peer, *port, attempt, said),
+    let name = setup.name();
+    let mut opener = Opener {
+        kind: setup.kind(),
+        interface: &name,
+        attempt,
+        said,
+    };
+    let opened = match *setup {
+        MediumSetup::Broadcast { address, port, .. } => opener.broadcast(address, port),
+        MediumSetup::Unicast { peer, port, .. } => opener.unicast(peer, port),
         MediumSetup::Multicast {
-            interface,
             group,
             port,
             ttl,
             own,
-        } => multicast(interface, *group, *port, (*ttl, *own), attempt, said),
-        MediumSetup::Unicast6 {
-            interface,
-            peer,
-            port,
-        } => unicast6(interface, *peer, *port, attempt, said),
+            ..
+        } => opener.multicast(group, port, ttl, own),
+        MediumSetup::Unicast6 { peer, port, .. } => opener.unicast6(peer, port),
         MediumSetup::Multicast6 {
-            interface,
             group,
             port,
             hops,
             own,
-        } => multicast6(interface, *group, *port, (*hops, *own), attempt, said),
+            ..
+        } => opener.multicast6(group, port, hops, own),
         _ => Err(Obstacle::Lasting),
     };
     match opened {
@@ -99,379 +96,546 @@ pub(super) fn open(setup: &MediumSetup, attempt: u32, said: &mut Said) -> Outcom
     }
 }
 
-fn broadcast(
-    interface: &str,
-    address: Ipv4Addr,
-    port: u16,
+/// One attempt to open one medium.
+struct Opener<'a> {
+    kind: &'static str,
+    interface: &'a str,
+    /// From 1.
     attempt: u32,
-    said: &mut Said,
-) -> Attempt<UdpMedium> {
-    let sender = socket(libc::AF_INET, said)?;
-    option(&sender, "SO_BROADCAST", interface, said, |s| {
-        s.set(libc::SOL_SOCKET, libc::SO_BROADCAST, &1i32)
-    })?;
-    option(&sender, "SO_DONTROUTE", interface, said, |s| {
-        s.set(libc::SOL_SOCKET, libc::SO_DONTROUTE, &1i32)
-    })?;
-    // Only a device can be bound to, not its alias.
-    let device = device_of(interface);
-    option(&sender, "SO_BINDTODEVICE(w)", interface, said, |s| {
-        s.bind_to_device(device)
-    })?;
-    let receiver = socket(libc::AF_INET, said)?;
-    reuse(&receiver, interface, said)?;
-    option(&receiver, "SO_BINDTODEVICE(r)", interface, said, |s| {
-        s.bind_to_device(device)
-    })?;
-    bind(
-        &receiver,
-        &Endpoint::v4(Ipv4Addr::UNSPECIFIED, port),
-        (attempt, BIND_ATTEMPTS),
-        "",
-        said,
-    )?;
-    info(
-        said,
-        format!(
-            "glib: UDP Broadcast heartbeat started on port {port} ({port}) interface {interface}"
-        ),
-    );
-    // The legacy's parent closes its copies after forking the children, and says so; tools wait for the line.
-    info(
-        said,
-        format!(
-            "glib: UDP Broadcast heartbeat closed on port {port} interface {interface} - Status: 1"
-        ),
-    );
-    Ok(UdpMedium {
-        sender,
-        receiver,
-        destination: Endpoint::v4(address, port),
-    })
+    said: &'a mut Said,
 }
 
-fn unicast(
-    interface: &str,
-    peer: Ipv4Addr,
-    port: u16,
-    attempt: u32,
-    said: &mut Said,
-) -> Attempt<UdpMedium> {
-    let sender = socket(libc::AF_INET, said)?;
-    let device = device_of(interface);
-    let low_delay = sender.set(libc::IPPROTO_IP, libc::IP_TOS, &LOW_DELAY);
-    option(&sender, "SO_BINDTODEVICE(w)", interface, said, |s| {
-        s.bind_to_device(device)
-    })?;
-    let receiver = socket(libc::AF_INET, said)?;
-    reuse(&receiver, interface, said)?;
-    option(&receiver, "SO_BINDTODEVICE(r)", interface, said, |s| {
-        s.bind_to_device(device)
-    })?;
-    bind(
-        &receiver,
-        &Endpoint::v4(Ipv4Addr::UNSPECIFIED, port),
-        (attempt, BIND_ATTEMPTS),
-        "ucast: ",
-        said,
-    )?;
-    match low_delay {
-        Ok(()) => info(
-            said,
-            format!("glib: ucast: write socket priority set to IPTOS_LOWDELAY on {interface}"),
-        ),
-        Err(error) => warn(
-            said,
-            format!(
-                "glib: ucast: error setting socket priority: {}",
-                errno_text(&error)
-            ),
-        ),
+impl Opener<'_> {
+    fn broadcast(&mut self, address: Ipv4Addr, port: u16) -> Attempt<UdpMedium> {
+        let interface = self.interface;
+        let sender = self.socket(libc::AF_INET)?;
+        self.set(
+            "SO_BROADCAST",
+            sender.set(libc::SOL_SOCKET, libc::SO_BROADCAST, &ON),
+        )?;
+        self.set(
+            "SO_DONTROUTE",
+            sender.set(libc::SOL_SOCKET, libc::SO_DONTROUTE, &ON),
+        )?;
+        self.set("SO_BINDTODEVICE(w)", sender.bind_to_device(self.device()))?;
+        let receiver = self.receiver(libc::AF_INET)?;
+        self.set("SO_BINDTODEVICE(r)", receiver.bind_to_device(self.device()))?;
+        self.bind(
+            &receiver,
+            &Endpoint::v4(Ipv4Addr::UNSPECIFIED, port),
+            BIND_ATTEMPTS,
+        )?;
+        self.info(format!(
+            "UDP Broadcast heartbeat started on port {port} ({port}) interface {interface}"
+        ));
+        // The legacy's parent closes its copies after forking the children, and says so; tools wait for the line.
+        self.info(format!(
+            "UDP Broadcast heartbeat closed on port {port} interface {interface} - Status: 1"
+        ));
+        Ok(UdpMedium {
+            sender,
+            receiver,
+            destination: Endpoint::v4(address, port),
+        })
     }
-    info(
-        said,
-        format!("glib: ucast: bound send socket to device: {interface}"),
-    );
-    info(
-        said,
-        format!("glib: ucast: bound receive socket to device: {interface}"),
-    );
-    info(
-        said,
-        format!("glib: ucast: started on port {port} interface {interface} to {peer}"),
-    );
-    Ok(UdpMedium {
-        sender,
-        receiver,
-        destination: Endpoint::v4(peer, port),
-    })
-}
 
-fn multicast(
-    interface: &str,
-    group: Ipv4Addr,
-    port: u16,
-    (ttl, own): (u8, bool),
-    attempt: u32,
-    said: &mut Said,
-) -> Attempt<UdpMedium> {
-    let local = match host::interface_address(interface) {
-        Ok(address) => address,
-        Err(error) => return Err(no_address(interface, &error, attempt, said)),
-    };
-    let in_group = |address: Ipv4Addr| libc::in_addr {
-        s_addr: u32::from(address).to_be(),
-    };
-    let sender = socket(libc::AF_INET, said)?;
-    option(&sender, "IP_MULTICAST_IF", interface, said, |s| {
-        s.set(libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &in_group(local))
-    })?;
-    option(&sender, "IP_MULTICAST_LOOP", interface, said, |s| {
-        s.set(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, &u8::from(own))
-    })?;
-    option(&sender, "IP_MULTICAST_TTL", interface, said, |s| {
-        s.set(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, &ttl)
-    })?;
-    let receiver = socket(libc::AF_INET, said)?;
-    reuse(&receiver, interface, said)?;
-    bind(
-        &receiver,
-        &Endpoint::v4(group, port),
-        (attempt, MULTICAST_BIND_ATTEMPTS),
-        "",
-        said,
-    )?;
-    let membership = libc::ip_mreq {
-        imr_multiaddr: in_group(group),
-        imr_interface: in_group(local),
-    };
-    option(&receiver, "IP_ADD_MEMBERSHIP", interface, said, |s| {
-        s.set(libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &membership)
-    })?;
-    info(
-        said,
-        format!(
-            "glib: UDP multicast heartbeat started for group {group} port {port} interface {interface} (ttl={ttl} loop={})",
-            u8::from(own)
-        ),
-    );
-    Ok(UdpMedium {
-        sender,
-        receiver,
-        destination: Endpoint::v4(group, port),
-    })
-}
+    fn unicast(&mut self, peer: Ipv4Addr, port: u16) -> Attempt<UdpMedium> {
+        let interface = self.interface;
+        let sender = self.socket(libc::AF_INET)?;
+        let low_delay = sender.set(libc::IPPROTO_IP, libc::IP_TOS, &LOW_DELAY);
+        self.set("SO_BINDTODEVICE(w)", sender.bind_to_device(self.device()))?;
+        let receiver = self.receiver(libc::AF_INET)?;
+        self.set("SO_BINDTODEVICE(r)", receiver.bind_to_device(self.device()))?;
+        self.bind(
+            &receiver,
+            &Endpoint::v4(Ipv4Addr::UNSPECIFIED, port),
+            BIND_ATTEMPTS,
+        )?;
+        match low_delay {
+            Ok(()) => self.info(format!(
+                "ucast: write socket priority set to IPTOS_LOWDELAY on {interface}"
+            )),
+            Err(error) => self.error(format!(
+                "ucast: error setting socket priority: {}",
+                errno_text(&error)
+            )),
+        }
+        self.info(format!("ucast: bound send socket to device: {interface}"));
+        self.info(format!(
+            "ucast: bound receive socket to device: {interface}"
+        ));
+        self.info(format!(
+            "ucast: started on port {port} interface {interface} to {peer}"
+        ));
+        Ok(UdpMedium {
+            sender,
+            receiver,
+            destination: Endpoint::v4(peer, port),
+        })
+    }
 
-fn unicast6(
-    interface: &str,
-    peer: Ipv6Addr,
-    port: u16,
-    attempt: u32,
-    said: &mut Said,
-) -> Attempt<UdpMedium> {
-    let index = index_of(interface, said)?;
-    let sender = socket(libc::AF_INET6, said)?;
-    option(&sender, "SO_BINDTODEVICE(w)", interface, said, |s| {
-        s.bind_to_device(interface)
-    })?;
-    let receiver = socket(libc::AF_INET6, said)?;
-    reuse(&receiver, interface, said)?;
-    only_v6(&receiver, interface, said)?;
-    option(&receiver, "SO_BINDTODEVICE(r)", interface, said, |s| {
-        s.bind_to_device(interface)
-    })?;
-    let any = Endpoint::v6(Ipv6Addr::UNSPECIFIED, port, 0);
-    bind(&receiver, &any, (attempt, BIND_ATTEMPTS), "ucast6: ", said)?;
-    info(
-        said,
-        format!("glib: ucast6: started on port {port} interface {interface} to {peer}"),
-    );
-    Ok(UdpMedium {
-        sender,
-        receiver,
-        destination: Endpoint::v6(peer, port, scope(peer, index)),
-    })
-}
+    fn multicast(&mut self, group: Ipv4Addr, port: u16, ttl: u8, own: bool) -> Attempt<UdpMedium> {
+        let (interface, own) = (self.interface, u8::from(own));
+        let local = in_address(self.own_address()?);
+        let sender = self.socket(libc::AF_INET)?;
+        self.set(
+            "IP_MULTICAST_IF",
+            sender.set(libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &local),
+        )?;
+        self.set(
+            "IP_MULTICAST_LOOP",
+            sender.set(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, &own),
+        )?;
+        self.set(
+            "IP_MULTICAST_TTL",
+            sender.set(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, &ttl),
+        )?;
+        let receiver = self.receiver(libc::AF_INET)?;
+        let here = Endpoint::v4(group, port);
+        self.bind(&receiver, &here, MULTICAST_BIND_ATTEMPTS)?;
+        let membership = libc::ip_mreq {
+            imr_multiaddr: in_address(group),
+            imr_interface: local,
+        };
+        self.set(
+            "IP_ADD_MEMBERSHIP",
+            receiver.set(libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &membership),
+        )?;
+        self.info(format!(
+            "UDP multicast heartbeat started for group {group} port {port} interface {interface} (ttl={ttl} loop={own})"
+        ));
+        Ok(UdpMedium {
+            sender,
+            receiver,
+            destination: here,
+        })
+    }
 
-fn multicast6(
-    interface: &str,
-    group: Ipv6Addr,
-    port: u16,
-    (hops, own): (u8, bool),
-    attempt: u32,
-    said: &mut Said,
-) -> Attempt<UdpMedium> {
-    let index = index_of(interface, said)?;
-    let sender = socket(libc::AF_INET6, said)?;
-    let number = |value: u8| libc::c_int::from(value);
-    option(&sender, "IPV6_MULTICAST_IF", interface, said, |s| {
-        s.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, &index)
-    })?;
-    option(&sender, "IPV6_MULTICAST_LOOP", interface, said, |s| {
-        s.set(
-            libc::IPPROTO_IPV6,
-            libc::IPV6_MULTICAST_LOOP,
-            &number(u8::from(own)),
-        )
-    })?;
-    option(&sender, "IPV6_MULTICAST_HOPS", interface, said, |s| {
-        s.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, &number(hops))
-    })?;
-    let receiver = socket(libc::AF_INET6, said)?;
-    reuse(&receiver, interface, said)?;
-    only_v6(&receiver, interface, said)?;
-    let here = Endpoint::v6(group, port, index);
-    bind(
-        &receiver,
-        &here,
-        (attempt, MULTICAST_BIND_ATTEMPTS),
-        "",
-        said,
-    )?;
-    let membership = libc::ipv6_mreq {
-        ipv6mr_multiaddr: libc::in6_addr {
+    fn unicast6(&mut self, peer: Ipv6Addr, port: u16) -> Attempt<UdpMedium> {
+        let interface = self.interface;
+        let index = self.index()?;
+        let sender = self.socket(libc::AF_INET6)?;
+        self.set("SO_BINDTODEVICE(w)", sender.bind_to_device(self.device()))?;
+        let receiver = self.receiver(libc::AF_INET6)?;
+        self.set(
+            "IPV6_V6ONLY",
+            receiver.set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &ON),
+        )?;
+        self.set("SO_BINDTODEVICE(r)", receiver.bind_to_device(self.device()))?;
+        self.bind(
+            &receiver,
+            &Endpoint::v6(Ipv6Addr::UNSPECIFIED, port, 0),
+            BIND_ATTEMPTS,
+        )?;
+        self.info(format!(
+            "ucast6: started on port {port} interface {interface} to {peer}"
+        ));
+        // Only a link-local address needs to be told the interface.
+        let scope = if peer.is_unicast_link_local() {
+            index
+        } else {
+            0
+        };
+        Ok(UdpMedium {
+            sender,
+            receiver,
+            destination: Endpoint::v6(peer, port, scope),
+        })
+    }
+
+    fn multicast6(
+        &mut self,
+        group: Ipv6Addr,
+        port: u16,
+        hops: u8,
+        own: bool,
+    ) -> Attempt<UdpMedium> {
+        let (interface, own) = (self.interface, libc::c_int::from(own));
+        let index = self.index()?;
+        let sender = self.socket(libc::AF_INET6)?;
+        let limit = libc::c_int::from(hops);
+        self.set(
+            "IPV6_MULTICAST_IF",
+            sender.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, &index),
+        )?;
+        self.set(
+            "IPV6_MULTICAST_LOOP",
+            sender.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, &own),
+        )?;
+        self.set(
+            "IPV6_MULTICAST_HOPS",
+            sender.set(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, &limit),
+        )?;
+        let receiver = self.receiver(libc::AF_INET6)?;
+        self.set(
+            "IPV6_V6ONLY",
+            receiver.set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &ON),
+        )?;
+        let here = Endpoint::v6(group, port, index);
+        self.bind(&receiver, &here, MULTICAST_BIND_ATTEMPTS)?;
+        let multiaddr = libc::in6_addr {
             s6_addr: group.octets(),
-        },
-        ipv6mr_interface: index,
-    };
-    option(&receiver, "IPV6_JOIN_GROUP", interface, said, |s| {
-        s.set(libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, &membership)
-    })?;
-    info(
-        said,
-        format!(
-            "glib: UDP multicast6 heartbeat started for group {group} port {port} interface {interface} (hops={hops} loop={})",
-            u8::from(own)
-        ),
-    );
-    Ok(UdpMedium {
-        sender,
-        receiver,
-        destination: here,
-    })
-}
-
-/// An alias is cut off: `eth0:0` sends through `eth0`.
-fn device_of(interface: &str) -> &str {
-    interface.split(':').next().unwrap_or(interface)
-}
-
-/// Only link-local addresses need to be told the interface.
-fn scope(address: Ipv6Addr, index: u32) -> u32 {
-    if address.is_unicast_link_local() || address.is_multicast() {
-        index
-    } else {
-        0
+        };
+        let membership = libc::ipv6_mreq {
+            ipv6mr_multiaddr: multiaddr,
+            ipv6mr_interface: index,
+        };
+        self.set(
+            "IPV6_JOIN_GROUP",
+            receiver.set(libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, &membership),
+        )?;
+        self.info(format!(
+            "UDP multicast6 heartbeat started for group {group} port {port} interface {interface} (hops={hops} loop={own})"
+        ));
+        Ok(UdpMedium {
+            sender,
+            receiver,
+            destination: here,
+        })
     }
-}
 
-fn index_of(interface: &str, said: &mut Said) -> Attempt<u32> {
-    host::interface_index(interface).map_err(|error| {
-        fault(
-            said,
-            format!(
-                "glib: interface [{interface}] is invalid or not set up properly: {}",
+    /// Only a device can be bound to, not its alias: `eth0:0` sends through `eth0`.
+    fn device(&self) -> &str {
+        self.interface.split(':').next().unwrap_or(self.interface)
+    }
+
+    fn index(&mut self) -> Attempt<u32> {
+        host::interface_index(self.device()).map_err(|error| {
+            let (kind, interface) = (self.kind, self.interface);
+            let text = errno_text(&error);
+            self.error(format!(
+                "{kind} device [{interface}] is invalid or not set up properly: {text}"
+            ));
+            Obstacle::Lasting
+        })
+    }
+
+    /// The interface's address, which it may not have yet.
+    fn own_address(&mut self) -> Attempt<Ipv4Addr> {
+        let error = match host::interface_address(self.interface) {
+            Ok(address) => return Ok(address),
+            Err(error) => error,
+        };
+        let waiting =
+            error.raw_os_error() == Some(libc::EADDRNOTAVAIL) && self.attempt < ADDRESS_ATTEMPTS;
+        if !waiting || self.attempt == 1 {
+            let (interface, text) = (self.interface, errno_text(&error));
+            self.error(format!(
+                "Unable to retrieve local interface address for interface [{interface}] using ioctl(SIOCGIFADDR): {text}"
+            ));
+        }
+        Err(if waiting {
+            Obstacle::Passing
+        } else {
+            Obstacle::Lasting
+        })
+    }
+
+    fn socket(&mut self, family: libc::c_int) -> Attempt<Socket> {
+        Socket::new(family, libc::SOCK_DGRAM, 0).map_err(|error| {
+            self.error(format!(
+                "{}: Error getting socket: {}",
+                self.kind,
                 errno_text(&error)
-            ),
-        );
-        Obstacle::Lasting
-    })
-}
-
-fn no_address(interface: &str, error: &io::Error, attempt: u32, said: &mut Said) -> Obstacle {
-    let waiting = error.raw_os_error() == Some(libc::EADDRNOTAVAIL) && attempt < ADDRESS_ATTEMPTS;
-    if waiting && attempt > 1 {
-        return Obstacle::Passing;
+            ));
+            Obstacle::Lasting
+        })
     }
-    fault(
-        said,
-        format!(
-            "glib: Unable to retrieve local interface address for interface [{interface}] using ioctl(SIOCGIFADDR): {}",
-            errno_text(error)
-        ),
-    );
-    if waiting {
-        Obstacle::Passing
-    } else {
-        Obstacle::Lasting
+
+    /// A socket that shares its port: every medium of this node, and those of a predecessor that is about to end,
+    /// listen on the same one.
+    fn receiver(&mut self, family: libc::c_int) -> Attempt<Socket> {
+        let receiver = self.socket(family)?;
+        self.set(
+            "SO_REUSEADDR",
+            receiver.set(libc::SOL_SOCKET, libc::SO_REUSEADDR, &ON),
+        )?;
+        Ok(receiver)
     }
-}
 
-fn socket(family: libc::c_int, said: &mut Said) -> Attempt<Socket> {
-    Socket::new(family, libc::SOCK_DGRAM, 0).map_err(|error| {
-        fault(
-            said,
-            format!("glib: Error getting socket: {}", errno_text(&error)),
-        );
-        Obstacle::Lasting
-    })
-}
-
-fn reuse(receiver: &Socket, interface: &str, said: &mut Said) -> Attempt<()> {
-    option(receiver, "SO_REUSEADDR", interface, said, |s| {
-        s.set(libc::SOL_SOCKET, libc::SO_REUSEADDR, &1i32)
-    })
-}
-
-fn only_v6(receiver: &Socket, interface: &str, said: &mut Said) -> Attempt<()> {
-    option(receiver, "IPV6_V6ONLY", interface, said, |s| {
-        s.set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &1i32)
-    })
-}
-
-fn option(
-    socket: &Socket,
-    name: &str,
-    interface: &str,
-    said: &mut Said,
-    set: impl FnOnce(&Socket) -> io::Result<()>,
-) -> Attempt<()> {
-    set(socket).map_err(|error| {
-        fault(
-            said,
-            format!(
-                "glib: ucast: error setting option {name} on {interface}: {}",
+    fn set(&mut self, option: &str, done: io::Result<()>) -> Attempt<()> {
+        done.map_err(|error| {
+            let (kind, interface) = (self.kind, self.interface);
+            self.error(format!(
+                "{kind}: error setting option {option} on {interface}: {}",
                 errno_text(&error)
-            ),
-        );
-        Obstacle::Lasting
-    })
-}
+            ));
+            Obstacle::Lasting
+        })
+    }
 
-fn bind(
-    receiver: &Socket,
-    to: &Endpoint,
-    (attempt, attempts_max): (u32, u32),
-    prefix: &str,
-    said: &mut Said,
-) -> Attempt<()> {
-    let Err(error) = receiver.bind(to) else {
-        return Ok(());
-    };
-    let text = errno_text(&error);
-    if attempt < attempts_max {
-        fault(
-            said,
-            format!("glib: {prefix}Error binding socket ({text}). Retrying."),
-        );
-        Err(Obstacle::Passing)
-    } else {
-        fault(
-            said,
-            format!("glib: {prefix}Unable to bind socket ({text}). Giving up."),
-        );
-        Err(Obstacle::Lasting)
+    fn bind(&mut self, receiver: &Socket, to: &Endpoint, attempts_max: u32) -> Attempt<()> {
+        let Err(error) = receiver.bind(to) else {
+            return Ok(());
+        };
+        let text = errno_text(&error);
+        if self.attempt < attempts_max {
+            self.error(format!("Error binding socket ({text}). Retrying."));
+            Err(Obstacle::Passing)
+        } else {
+            self.error(format!("Unable to bind socket ({text}). Giving up."));
+            Err(Obstacle::Lasting)
+        }
+    }
+
+    /// Media are plugins in the legacy, and what plugins say begins with `glib: `.
+    fn info(&mut self, text: String) {
+        self.said.push((Priority::Info, format!("glib: {text}")));
+    }
+
+    fn error(&mut self, text: String) {
+        self.said.push((Priority::Error, format!("glib: {text}")));
     }
 }
 
-fn info(said: &mut Said, text: String) {
-    said.push((Priority::Info, text));
+fn in_address(address: Ipv4Addr) -> libc::in_addr {
+    libc::in_addr {
+        s_addr: u32::from(address).to_be(),
+    }
 }
 
-fn warn(said: &mut Said, text: String) {
-    said.push((Priority::Warn, text));
-}
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
 
-fn fault(said: &mut Said, text: String) {
-    said.push((Priority::Error, text));
+    use super::*;
+    use crate::clock::monotonic;
+    use crate::{Interest, Poller};
+
+    /// Runs a test in a network of its own: a loopback interface and a cable between `v0` (10.0.0.1) and `v1`. Says so
+    /// where that is not possible.
+    fn in_own_network(test: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::spawn(|| {
+            if nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_err() {
+                eprintln!("skipped: a network of its own needs root");
+                return;
+            }
+            for line in [
+                "link set lo up",
+                "link add v0 type veth peer name v1",
+                "link add bare type veth peer name bare1",
+                "address add 10.0.0.1/24 dev v0",
+                "link set v0 up",
+                "link set v1 up",
+            ] {
+                let done = std::process::Command::new("ip")
+                    .args(line.split(' '))
+                    .status();
+                if !done.is_ok_and(|status| status.success()) {
+                    eprintln!("skipped: ip {line}");
+                    return;
+                }
+            }
+            test();
+        });
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    fn opened(setup: &MediumSetup) -> (Box<dyn Medium>, Vec<String>) {
+        let opening = setup.open(1);
+        let said = opening
+            .said
+            .into_iter()
+            .map(|(priority, text)| format!("{}: {text}", priority.word()))
+            .collect();
+        match opening.outcome {
+            Outcome::Open(medium) => (medium, said),
+            other => panic!("{other:?}: {said:?}"),
+        }
+    }
+
+    /// What a medium hears within a bounded time; empty if nothing comes at once and `wait` is false.
+    fn heard(medium: &mut dyn Medium, wait: bool) -> Vec<Vec<u8>> {
+        let mut poller = Poller::new().unwrap();
+        poller.add(medium.descriptor(), 0, Interest::Read).unwrap();
+        let deadline = monotonic()
+            + if wait {
+                Duration::from_secs(20)
+            } else {
+                Duration::ZERO
+            };
+        let (mut ready, mut buffer, mut found) =
+            (Vec::new(), vec![0; super::super::RECEIVE_MAX], Vec::new());
+        poller.wait(Some(deadline), &mut ready).unwrap();
+        medium
+            .receive(&mut buffer, &mut |payload| found.push(payload.to_vec()))
+            .unwrap();
+        found
+    }
+
+    fn lo() -> String {
+        "lo".to_owned()
+    }
+
+    #[test]
+    fn unicast_reaches_its_peer_from_an_ephemeral_port() {
+        in_own_network(|| {
+            let peer = Ipv4Addr::new(127, 0, 0, 2);
+            let (mut medium, said) = opened(&MediumSetup::Unicast {
+                interface: lo(),
+                peer,
+                port: 694,
+            });
+            assert_eq!(
+                said,
+                [
+                    "info: glib: ucast: write socket priority set to IPTOS_LOWDELAY on lo",
+                    "info: glib: ucast: bound send socket to device: lo",
+                    "info: glib: ucast: bound receive socket to device: lo",
+                    "info: glib: ucast: started on port 694 interface lo to 127.0.0.2",
+                ]
+            );
+            // Both ends are ours here: every socket on the port hears what is sent to any local address.
+            medium.transmit(b"hello").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"hello"]);
+            let outside = UdpSocket::bind("127.0.0.1:0").unwrap();
+            outside.send_to(b"from outside", "127.0.0.1:694").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"from outside"]);
+            assert!(heard(&mut *medium, false).is_empty());
+            // An empty datagram is a datagram.
+            outside.send_to(b"", "127.0.0.1:694").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b""]);
+        });
+    }
+
+    #[test]
+    fn multicast_hears_itself_only_if_told_to() {
+        in_own_network(|| {
+            let group = Ipv4Addr::new(225, 0, 0, 1);
+            let setup = |own| MediumSetup::Multicast {
+                interface: "v0".into(),
+                group,
+                port: 694,
+                ttl: 1,
+                own,
+            };
+            let (mut medium, said) = opened(&setup(true));
+            let started = "UDP multicast heartbeat started for group 225.0.0.1 port 694 interface v0 (ttl=1 loop=1)";
+            assert_eq!(said, [format!("info: glib: {started}")]);
+            medium.transmit(b"hello").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"hello"]);
+            let (mut deaf, _) = opened(&setup(false));
+            deaf.transmit(b"unheard").unwrap();
+            medium.transmit(b"heard").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"heard"]);
+        });
+    }
+
+    #[test]
+    fn broadcast_goes_to_the_interfaces_broadcast_address_and_comes_back() {
+        in_own_network(|| {
+            let address = Ipv4Addr::new(10, 0, 0, 255);
+            let (mut medium, said) = opened(&MediumSetup::Broadcast {
+                interface: "v0".into(),
+                address,
+                port: 694,
+            });
+            assert_eq!(
+                said,
+                [
+                    "info: glib: UDP Broadcast heartbeat started on port 694 (694) interface v0",
+                    "info: glib: UDP Broadcast heartbeat closed on port 694 interface v0 - Status: 1",
+                ]
+            );
+            medium.transmit(b"all").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"all"]);
+        });
+    }
+
+    #[test]
+    fn ipv6_media_work_too() {
+        in_own_network(|| {
+            let peer = Ipv6Addr::LOCALHOST;
+            let (mut medium, _) = opened(&MediumSetup::Unicast6 {
+                interface: lo(),
+                peer,
+                port: 694,
+            });
+            medium.transmit(b"six").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"six"]);
+            let group = "ff02::694".parse().unwrap();
+            let setup = MediumSetup::Multicast6 {
+                interface: "v0".into(),
+                group,
+                port: 695,
+                hops: 1,
+                own: true,
+            };
+            let (mut medium, _) = opened(&setup);
+            // Until its link-local address is settled the interface may refuse to send.
+            let deadline = monotonic() + Duration::from_secs(20);
+            while let Err(error) = medium.transmit(b"many") {
+                assert!(monotonic() < deadline, "{error}");
+                std::thread::yield_now();
+            }
+            assert_eq!(heard(&mut *medium, true), [b"many"]);
+        });
+    }
+
+    #[test]
+    fn a_port_in_use_is_tried_again_ten_times() {
+        in_own_network(|| {
+            // Without SO_REUSEADDR it shares with nobody.
+            let _holder = UdpSocket::bind("0.0.0.0:694").unwrap();
+            let setup = MediumSetup::Unicast {
+                interface: lo(),
+                peer: Ipv4Addr::LOCALHOST,
+                port: 694,
+            };
+            for attempt in 1..10 {
+                let opening = setup.open(attempt);
+                assert!(
+                    matches!(opening.outcome, Outcome::Retry(PAUSE)),
+                    "{opening:?}"
+                );
+                let retrying = "glib: Error binding socket (Address already in use). Retrying.";
+                assert_eq!(opening.said, [(Priority::Error, retrying.to_owned())]);
+            }
+            let last = setup.open(10);
+            assert!(matches!(last.outcome, Outcome::Failed), "{last:?}");
+            let giving_up = "glib: Unable to bind socket (Address already in use). Giving up.";
+            assert_eq!(last.said, [(Priority::Error, giving_up.to_owned())]);
+        });
+    }
+
+    #[test]
+    fn a_missing_interface_fails_at_once_with_the_legacy_text() {
+        in_own_network(|| {
+            let opening = MediumSetup::Unicast {
+                interface: "eth9".into(),
+                peer: Ipv4Addr::LOCALHOST,
+                port: 694,
+            }
+            .open(1);
+            assert!(matches!(opening.outcome, Outcome::Failed), "{opening:?}");
+            let text =
+                "glib: ucast: error setting option SO_BINDTODEVICE(w) on eth9: No such device";
+            assert_eq!(opening.said, [(Priority::Error, text.to_owned())]);
+        });
+    }
+
+    #[test]
+    fn an_interface_without_address_is_waited_for_two_minutes() {
+        in_own_network(|| {
+            let group = Ipv4Addr::new(225, 0, 0, 1);
+            let setup = MediumSetup::Multicast {
+                interface: "bare".into(),
+                group,
+                port: 694,
+                ttl: 1,
+                own: false,
+            };
+            let first = setup.open(1);
+            assert!(matches!(first.outcome, Outcome::Retry(PAUSE)), "{first:?}");
+            assert_eq!(first.said.len(), 1);
+            let later = setup.open(119);
+            assert!(
+                matches!(later.outcome, Outcome::Retry(PAUSE)) && later.said.is_empty(),
+                "{later:?}"
+            );
+            assert!(matches!(setup.open(120).outcome, Outcome::Failed));
+        });
+    }
 }
