@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ha_cluster::{Action, Core, ExitKind, Input, Now};
-use ha_config::HEARTBEAT_VERSION;
+use ha_config::{Diagnostic, HEARTBEAT_VERSION};
 use ha_sys::fifo::Fifo;
 use ha_sys::loadavg::LoadAverage;
 use ha_sys::log::Priority;
@@ -18,6 +18,7 @@ use crate::jobs::{self, Jobs};
 use crate::lateness::Lateness;
 use crate::links::{CannotOpen, Links};
 use crate::logging::{priority_of_level, priority_of_severity};
+use crate::mischief::Mischief;
 use crate::reload::{self, Change, Check, Verdict};
 use crate::shell::{Due, Shell, Token};
 
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) watchdog: Option<Watchdog>,
     pub(crate) load: Option<LoadAverage>,
     pub(crate) stamps: Stamps,
+    pub(crate) mischief: Mischief,
 }
 
 /// How the loop came to its end.
@@ -69,6 +71,7 @@ pub(crate) struct Daemon {
     lateness: Lateness,
     managed: bool,
     stamps: Stamps,
+    mischief: Mischief,
     check: Option<Check>,
     ending: Option<ExitKind>,
 }
@@ -95,6 +98,7 @@ impl Daemon {
             lateness: Lateness::new(warntime / 2),
             managed,
             stamps: parts.stamps,
+            mischief: parts.mischief,
             check: None,
             ending: None,
         }
@@ -239,9 +243,10 @@ impl Daemon {
         if !event.readable {
             return;
         }
-        let (core, live) = (&mut self.core, self.started && self.ending.is_none());
+        let live = self.started && self.ending.is_none();
+        let (core, mischief) = (&mut self.core, &mut self.mischief);
         self.links.receive(&mut self.shell, index, &mut |payload| {
-            if live {
+            if live && !mischief.loses_received(payload) {
                 core.handle(
                     now(),
                     Input::Datagram {
@@ -337,6 +342,9 @@ impl Daemon {
         if self.check.is_some() {
             return;
         }
+        let (mischief, diagnostics) = Mischief::read(clock::wall());
+        self.mischief = mischief;
+        self.say(&diagnostics);
         let stamps = Stamps::now();
         let change = reload::change(&self.stamps, &stamps);
         match change {
@@ -374,14 +382,18 @@ impl Daemon {
                 self.feed(Input::NewKeys(keys));
             }
             Verdict::Refused(diagnostics) => {
-                for diagnostic in diagnostics {
-                    for line in diagnostic.lines() {
-                        self.shell
-                            .logger
-                            .log(priority_of_severity(diagnostic.severity), line);
-                    }
-                }
+                self.say(&diagnostics);
                 self.shell.error("Config errors: Heartbeat NOT restarted, the running configuration stays in force");
+            }
+        }
+    }
+
+    fn say(&self, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            for line in diagnostic.lines() {
+                self.shell
+                    .logger
+                    .log(priority_of_severity(diagnostic.severity), line);
             }
         }
     }
@@ -419,6 +431,7 @@ impl Daemon {
 
     fn act(&mut self, action: Action) {
         match action {
+            Action::Transmit { .. } if self.mischief.loses_transmitted() => {}
             Action::Transmit { medium, payload } => {
                 self.links.transmit(&mut self.shell, medium, &payload)
             }

@@ -472,3 +472,6 @@ pub(crate) fn die(shell: &Shell, kill_clients: impl FnOnce()) -> ! {
     let _ = process::signal_process(std::process::id(), Signal::SIGKILL);
     std::process::abort()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! | `options`, `control` | the command line; `-s`, `-k`, `-r` |
 //! | `startup` | from the command line to a running loop, and from its end to the next process |
 //! | `daemon` | the loop: read, feed the core, drain its actions, sleep |
-//! | `links` | media |
+//! | `links`, `mischief` | media; losing packets on purpose |
 //! | `plan`, `jobs`, `native` | resource work that the core asks for |
 //! | `clients` | `respawn` and `failfast` clients |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
@@ -22,6 +22,7 @@ mod jobs;
 mod lateness;
 mod links;
 mod logging;
+mod mischief;
 mod name_uuid;
 mod native;
 mod options;

@@ -29,6 +29,7 @@ use crate::files::{self, Stamps};
 use crate::jobs::{JobSettings, Jobs};
 use crate::links::Links;
 use crate::logging::{self, priority_of_severity};
+use crate::mischief::Mischief;
 use crate::native::NativeAgents;
 use crate::options::{Mode, Options};
 use crate::settings::{self, Identity};
@@ -265,6 +266,10 @@ impl Launch<'_> {
             self.logger
                 .log(Priority::Info, format!("Creating FIFO {}.", places::FIFO));
         }
+        let (mischief, diagnostics) = Mischief::read(identity.seed);
+        for diagnostic in &diagnostics {
+            say(&self.logger, diagnostic, false);
+        }
         let watchdog = self.open_watchdog();
         // Blocked before the log's thread starts, which must not take them.
         let signals = SignalSource::new(&SIGNALS)
@@ -313,6 +318,7 @@ impl Launch<'_> {
             watchdog,
             load: LoadAverage::open().ok(),
             stamps: self.stamps,
+            mischief,
         }))
     }
 
