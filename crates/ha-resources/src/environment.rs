@@ -102,27 +102,10 @@ pub fn environment(
 }
 
 fn set_fixed(variables: &mut Variables, settings: &Settings<'_>) {
-    let paths = &settings.paths;
-    let path = inherited_path(&variables.0);
-    variables.set_path(
-        "PATH",
-        format!("{}:/usr/sbin:{SHARE_DIRECTORY}:{path}", settings.library),
-    );
-    variables.set_path("HA_DIR", &paths.config);
-    variables.set_path("HA_RCDIR", &paths.handlers);
-    variables.set_path("HA_CONFDIR", paths.config.join("conf"));
-    variables.set_path("HA_CF", paths.config.join("ha.cf"));
-    variables.set_path("HA_FUNCS", paths.config.join("shellfuncs"));
-    variables.set_path("HA_RESOURCEDIR", &paths.resources);
-    variables.set_path("HA_FIFO", &paths.fifo);
-    variables.set_path("HA_RSCTMP", &paths.scratch);
-    variables.set("HA_VARLIB", "/var/lib/heartbeat");
-    variables.set("HA_VARRUN", "/var/run/");
-    variables.set("HA_VARLOCK", "/var/lock/subsys/");
-    variables.set("HA_BIN", settings.library);
-    variables.set("HA_NOARCHBIN", SHARE_DIRECTORY);
-    variables.set("HA_SBIN_DIR", "/usr/sbin");
-    variables.set("HA_DOCDIR", "/usr/share/doc/heartbeat-2.1.4");
+    for (name, value) in places(&settings.paths, settings.library) {
+        variables.set_path(name, value);
+    }
+    variables.set_search_path(settings.library);
     variables.set("HA_DATEFMT", DATE_FORMAT);
     variables.set("HA_CURHOST", settings.host);
     variables.set("HA_DEBUGLOG", settings.debugfile.unwrap_or("/dev/null"));
@@ -131,20 +114,54 @@ fn set_fixed(variables: &mut Variables, settings: &Settings<'_>) {
     variables.set_or_remove("HA_LOGFACILITY", settings.facility);
     let level = settings.debug_level.to_string();
     variables.set_or_remove("HA_DEBUG", (settings.debug_level > 0).then_some(&level));
-    variables.set("OCF_ROOT", "/usr/lib/ocf");
-    variables.set("OCF_AGENTS", "/usr/lib/ocf/resource.d/heartbeat/");
-    // Scripts are judged by English words in their output.
-    variables.0.remove(&OsString::from("LANGUAGE"));
-    variables.set("LC_ALL", "C");
+    variables.set_english();
 }
 
-fn inherited_path(variables: &BTreeMap<OsString, OsString>) -> String {
-    let inherited = variables
-        .get(&OsString::from("PATH"))
-        .map(|path| path.to_string_lossy().into_owned());
-    inherited
-        .filter(|path| !path.is_empty())
-        .unwrap_or_else(|| DEFAULT_PATH.to_owned())
+/// The environment that a command-line tool gives to the scripts it runs: its own, completed as `shellfuncs` would.
+/// Other than in the daemon, what is there already counts.
+pub fn completed(
+    own: BTreeMap<OsString, OsString>,
+    paths: &Paths,
+    library: &str,
+) -> BTreeMap<OsString, OsString> {
+    let mut variables = Variables(own);
+    for (name, value) in places(paths, library) {
+        variables.0.entry(name.into()).or_insert(value);
+    }
+    variables
+        .0
+        .entry("HA_DATEFMT".into())
+        .or_insert_with(|| DATE_FORMAT.into());
+    variables
+        .0
+        .entry("HA_DEBUGLOG".into())
+        .or_insert_with(|| "/dev/null".into());
+    variables.set_search_path(library);
+    variables.set_english();
+    variables.0
+}
+
+/// Where things are, for scripts.
+fn places(paths: &Paths, library: &str) -> [(&'static str, OsString); 17] {
+    [
+        ("HA_DIR", paths.config.clone().into()),
+        ("HA_RCDIR", paths.handlers.clone().into()),
+        ("HA_CONFDIR", paths.config.join("conf").into()),
+        ("HA_CF", paths.config.join("ha.cf").into()),
+        ("HA_FUNCS", paths.config.join("shellfuncs").into()),
+        ("HA_RESOURCEDIR", paths.resources.clone().into()),
+        ("HA_FIFO", paths.fifo.clone().into()),
+        ("HA_RSCTMP", paths.scratch.clone().into()),
+        ("HA_VARLIB", "/var/lib/heartbeat".into()),
+        ("HA_VARRUN", "/var/run/".into()),
+        ("HA_VARLOCK", "/var/lock/subsys/".into()),
+        ("HA_BIN", library.into()),
+        ("HA_NOARCHBIN", SHARE_DIRECTORY.into()),
+        ("HA_SBIN_DIR", "/usr/sbin".into()),
+        ("HA_DOCDIR", "/usr/share/doc/heartbeat-2.1.4".into()),
+        ("OCF_ROOT", "/usr/lib/ocf".into()),
+        ("OCF_AGENTS", "/usr/lib/ocf/resource.d/heartbeat/".into()),
+    ]
 }
 
 struct Variables(BTreeMap<OsString, OsString>);
@@ -156,6 +173,27 @@ impl Variables {
 
     fn set_path(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.insert(name.into(), value.into());
+    }
+
+    /// Prefixes the directories of heartbeat's programs, once.
+    fn set_search_path(&mut self, library: &str) {
+        let inherited = self
+            .0
+            .get(&OsString::from("PATH"))
+            .map(|path| path.to_string_lossy().into_owned());
+        let path = inherited
+            .filter(|path| !path.is_empty())
+            .unwrap_or_else(|| DEFAULT_PATH.to_owned());
+        let prefix = format!("{library}:/usr/sbin:{SHARE_DIRECTORY}:");
+        if !path.starts_with(&prefix) {
+            self.set("PATH", &format!("{prefix}{path}"));
+        }
+    }
+
+    /// Scripts are judged by English words in their output.
+    fn set_english(&mut self) {
+        self.0.remove(&OsString::from("LANGUAGE"));
+        self.set("LC_ALL", "C");
     }
 
     fn set_if(&mut self, condition: bool, name: &str, value: &str) {
@@ -366,5 +404,24 @@ mod tests {
         assert_eq!(get(&variables, "LANGUAGE"), None);
         let variables = environment(&settings(), Occasion::Handover);
         assert!(get(&variables, "PATH").unwrap().ends_with(DEFAULT_PATH));
+    }
+
+    #[test]
+    fn a_tool_completes_its_environment_without_replacing_anything() {
+        let own = BTreeMap::from([
+            ("HA_DIR".into(), "/mine".into()),
+            ("HA_FIFO".into(), "/f".into()),
+        ]);
+        let paths = Paths::from_environment(|name| own.get(&OsString::from(name)).cloned());
+        let variables = completed(own, &paths, "/usr/lib64/heartbeat");
+        assert_eq!(get(&variables, "HA_DIR").unwrap(), "/mine");
+        assert_eq!(get(&variables, "HA_FIFO").unwrap(), "/f");
+        assert_eq!(
+            get(&variables, "HA_RESOURCEDIR").unwrap(),
+            "/mine/resource.d"
+        );
+        assert_eq!(get(&variables, "HA_DEBUGLOG").unwrap(), "/dev/null");
+        let again = completed(variables.clone(), &paths, "/usr/lib64/heartbeat");
+        assert_eq!(again, variables, "twice is once");
     }
 }

@@ -31,6 +31,8 @@ pub struct Paths {
     pub fifo: PathBuf,
     /// `/var/run/heartbeat/rsctmp` (`HA_RSCTMP`).
     pub scratch: PathBuf,
+    /// `/var/run/heartbeat.pid`.
+    pub pidfile: PathBuf,
 }
 
 impl Default for Paths {
@@ -56,6 +58,7 @@ impl Paths {
             fifo: path("HA_FIFO").unwrap_or_else(|| PathBuf::from("/var/lib/heartbeat/fifo")),
             scratch: path("HA_RSCTMP")
                 .unwrap_or_else(|| PathBuf::from("/var/run/heartbeat/rsctmp")),
+            pidfile: PathBuf::from("/var/run/heartbeat.pid"),
             config,
         }
     }

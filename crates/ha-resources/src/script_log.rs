@@ -109,7 +109,9 @@ impl ScriptLog {
         let line = format!("{tag}:\t{date}{text}\n");
         match (&self.settings.logfile, &self.settings.debuglog) {
             (Some(file), _) => append(file, &line),
-            (None, _) if self.to_stderr => eprint!("{date}{text}\n"),
+            (None, _) if self.to_stderr => {
+                drop(io::stderr().write_all(format!("{date}{text}\n").as_bytes()))
+            }
             (None, Some(debuglog)) => append(debuglog, &format!("{date}{text}\n")),
             (None, None) => {}
         }
@@ -131,6 +133,13 @@ impl ScriptLog {
         }
         if let Some(debuglog) = &self.settings.debuglog {
             append(debuglog, &format!("{tag}:\t{}{text}\n", self.date()));
+        }
+    }
+
+    /// Appends a bare line to the debug log.
+    pub fn append_to_debuglog(&self, text: &str) {
+        if let Some(debuglog) = &self.settings.debuglog {
+            append(debuglog, &format!("{text}\n"));
         }
     }
 

@@ -41,7 +41,7 @@ enum State {
     Stop(Cursor, Retries),
     Stopping(Cursor, Script, Retries),
     /// All tries are used up: does it still run?
-    Verifying(Cursor),
+    Verifying(Cursor, ExitCode),
     /// Is the group's first resource running?
     Asking(Group, Question),
     /// Tell the administrator's `local_giveip`, if there is one, that the group will be given up.
@@ -51,6 +51,9 @@ enum State {
 
 /// Retries made so far.
 type Retries = u32;
+
+/// Of the last try to stop.
+type ExitCode = i32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
@@ -226,7 +229,9 @@ impl Task {
             State::Stopping(cursor, script, retries) => {
                 self.stopped(cursor, &script, retries, &result)
             }
-            State::Verifying(cursor) => self.verified(cursor, judge_status(&result.stdout)),
+            State::Verifying(cursor, code) => {
+                self.verified(cursor, code, judge_status(&result.stdout))
+            }
             State::Asking(group, question) => {
                 self.asked(group, question, judge_status(&result.stdout))
             }
@@ -344,11 +349,11 @@ impl Task {
         } else {
             self.ready
                 .push_back(Step::Run(resource.invocation(script, Action::Status)));
-            self.state = State::Verifying(cursor);
+            self.state = State::Verifying(cursor, result.code);
         }
     }
 
-    fn verified(&mut self, cursor: Cursor, running: bool) {
+    fn verified(&mut self, cursor: Cursor, code: ExitCode, running: bool) {
         let index = cursor.position.saturating_sub(1);
         let word = cursor
             .group
@@ -360,6 +365,7 @@ impl Task {
             self.log(Severity::Crit, "Killing heartbeat ungracefully!");
             self.ready.push_back(Step::Reboot { word: word.clone() });
             self.outcome.unstoppable.push(word);
+            self.outcome.stop_code = code;
         } else {
             self.log(
                 Severity::Error,

@@ -117,6 +117,8 @@ pub struct Outcome {
     pub stop_failed: Vec<String>,
     /// Resource words that still run after all tries to stop them; a reboot was asked for.
     pub unstoppable: Vec<String>,
+    /// Exit code of the last stop of such a resource, which is what `ResourceManager` exits with; otherwise 0.
+    pub stop_code: i32,
 }
 
 /// How often a failed stop is tried again (`resource-protocol.md` 1.7).

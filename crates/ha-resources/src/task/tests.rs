@@ -341,6 +341,7 @@ fn a_resource_that_still_runs_after_all_tries_reboots_the_machine() {
         outcome,
         Outcome {
             unstoppable: vec!["web".into()],
+            stop_code: 4,
             ..Outcome::default()
         }
     );

@@ -1,0 +1,7 @@
+//! The tools as they are used: started by their names, on a configuration tree of their own, with scripts that tell what
+//! was asked of them.
+
+mod legacy;
+mod messages;
+mod resource_manager;
+mod tree;
