@@ -43,13 +43,23 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(file: File) -> Self {
-        let written = file.metadata().map_or(0, |m| usize::try_from(m.len()).unwrap_or(usize::MAX));
+        let written = file
+            .metadata()
+            .map_or(0, |m| usize::try_from(m.len()).unwrap_or(usize::MAX));
         Recorder { file, written }
     }
 
     /// Records the packet (an IPv4 packet without link header) if it is heartbeat's.
-    pub(crate) fn record(&mut self, time: Duration, direction: Direction, interface: usize, packet: &[u8]) {
-        let Some(payload) = heartbeat_payload(packet) else { return };
+    pub(crate) fn record(
+        &mut self,
+        time: Duration,
+        direction: Direction,
+        interface: usize,
+        packet: &[u8],
+    ) {
+        let Some(payload) = heartbeat_payload(packet) else {
+            return;
+        };
         if self.written >= CAPTURE_MAX {
             return;
         }
@@ -73,7 +83,10 @@ fn heartbeat_payload(packet: &[u8]) -> Option<&[u8]> {
     }
     let header = usize::from(first & 15) * 4;
     let port = u16::from_be_bytes([*packet.get(header + 2)?, *packet.get(header + 3)?]);
-    let length = usize::from(u16::from_be_bytes([*packet.get(header + 4)?, *packet.get(header + 5)?]));
+    let length = usize::from(u16::from_be_bytes([
+        *packet.get(header + 4)?,
+        *packet.get(header + 5)?,
+    ]));
     if port != HEARTBEAT_PORT {
         return None;
     }
@@ -96,10 +109,15 @@ fn parse_one(bytes: &[u8]) -> Option<(CapturedPacket, &[u8])> {
     let (direction, rest) = rest.split_first()?;
     let (interface, rest) = rest.split_first_chunk::<4>()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
-    let (payload, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let (payload, rest) =
+        rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
     let packet = CapturedPacket {
         time: Duration::from_micros(u64::from_le_bytes(*time)),
-        direction: if *direction == 0 { Direction::Sent } else { Direction::Received },
+        direction: if *direction == 0 {
+            Direction::Sent
+        } else {
+            Direction::Received
+        },
         interface: u32::from_le_bytes(*interface),
         payload: payload.to_vec(),
     };
@@ -111,16 +129,35 @@ impl CapturedPacket {
     pub fn summary(&self) -> String {
         let text = String::from_utf8_lossy(&self.payload);
         let separators = |c: char| c == '\n' || c == ',' || c == '\0';
-        let dull = ["auth=", "srcuuid=", "destuuid=", "ts=", "ld=", "ttl=", "protocol="];
+        let dull = [
+            "auth=",
+            "srcuuid=",
+            "destuuid=",
+            "ts=",
+            "ld=",
+            "ttl=",
+            "protocol=",
+        ];
         let mut words = Vec::new();
         for part in text.split(separators) {
             // A netstring's piece ends where the length of the next one begins; that length is a part of
             // the piece after the comma and is cut at its colon.
-            let part = part.split_once(':').filter(|(n, _)| n.bytes().all(|b| b.is_ascii_digit())).map_or(part, |(_, p)| p);
+            let part = part
+                .split_once(':')
+                .filter(|(n, _)| n.bytes().all(|b| b.is_ascii_digit()))
+                .map_or(part, |(_, p)| p);
             // The field's type is shown as a leading "(0)" or "(1)" by both encodings of newer versions.
-            let part = part.strip_prefix("(0)").or_else(|| part.strip_prefix("(1)")).unwrap_or(part);
+            let part = part
+                .strip_prefix("(0)")
+                .or_else(|| part.strip_prefix("(1)"))
+                .unwrap_or(part);
             if part.contains('=') && !dull.iter().any(|d| part.starts_with(d)) {
-                words.push(part.chars().filter(|c| !c.is_control()).take(80).collect::<String>());
+                words.push(
+                    part.chars()
+                        .filter(|c| !c.is_control())
+                        .take(80)
+                        .collect::<String>(),
+                );
             }
         }
         if words.is_empty() {
@@ -148,10 +185,17 @@ mod tests {
 
     #[test]
     fn only_heartbeat_datagrams_count() {
-        assert_eq!(heartbeat_payload(&ipv4_udp(694, b"hello")), Some(&b"hello"[..]));
+        assert_eq!(
+            heartbeat_payload(&ipv4_udp(694, b"hello")),
+            Some(&b"hello"[..])
+        );
         assert_eq!(heartbeat_payload(&ipv4_udp(53, b"hello")), None);
         for cut in 0..28 {
-            assert_eq!(heartbeat_payload(&ipv4_udp(694, b"x")[..cut]), None, "cut at {cut}");
+            assert_eq!(
+                heartbeat_payload(&ipv4_udp(694, b"x")[..cut]),
+                None,
+                "cut at {cut}"
+            );
         }
     }
 
@@ -159,8 +203,18 @@ mod tests {
     fn a_capture_file_is_read_as_written() {
         let path = std::env::temp_dir().join(format!("ha-lab-capture-{}", std::process::id()));
         let mut recorder = Recorder::new(File::create(&path).unwrap());
-        recorder.record(Duration::from_micros(7), Direction::Sent, 2, &ipv4_udp(694, b"t=status\nst=up\n"));
-        recorder.record(Duration::from_micros(9), Direction::Received, 3, &ipv4_udp(694, b"abc"));
+        recorder.record(
+            Duration::from_micros(7),
+            Direction::Sent,
+            2,
+            &ipv4_udp(694, b"t=status\nst=up\n"),
+        );
+        recorder.record(
+            Duration::from_micros(9),
+            Direction::Received,
+            3,
+            &ipv4_udp(694, b"abc"),
+        );
         let bytes = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let packets = parse(&bytes[..bytes.len()]);

@@ -32,7 +32,8 @@ impl Control {
         mut map_ids: impl FnMut(u32) -> Result<()>,
     ) -> Result<Self> {
         let (ours, theirs) = UnixStream::pair().doing(|| "socketpair".into())?;
-        ours.set_read_timeout(Some(ANSWER_LIMIT)).doing(|| "socket time-out".into())?;
+        ours.set_read_timeout(Some(ANSWER_LIMIT))
+            .doing(|| "socket time-out".into())?;
         let exe = std::env::current_exe().doing(|| "path of this program".into())?;
         let outer = Command::new(exe)
             .arg(MARKER)
@@ -42,7 +43,11 @@ impl Control {
             .stdout(Stdio::null())
             .spawn()
             .doing(|| format!("starting the helper for {role}"))?;
-        let mut control = Control { outer, lines: BufReader::new(ours), pid: 0 };
+        let mut control = Control {
+            outer,
+            lines: BufReader::new(ours),
+            pid: 0,
+        };
         loop {
             let line = control.read_line()?;
             match line.split_once(' ').unwrap_or((line.as_str(), "")) {
@@ -99,7 +104,10 @@ impl Control {
 
     fn read_line(&mut self) -> Result<String> {
         let mut line = String::new();
-        let n = self.lines.read_line(&mut line).doing(|| "reading from an init".into())?;
+        let n = self
+            .lines
+            .read_line(&mut line)
+            .doing(|| "reading from an init".into())?;
         if n == 0 {
             return Err(LabError::unexpected("the init of a host is gone"));
         }

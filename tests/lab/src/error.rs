@@ -33,7 +33,9 @@ impl fmt::Display for LabError {
             LabError::Unavailable(reason) => write!(f, "not available here: {reason}"),
             LabError::Io(what, error) => write!(f, "{what}: {error}"),
             LabError::Command(text) => write!(f, "{text}"),
-            LabError::Timeout(what, time) => write!(f, "not within {:.1} s: {what}", time.as_secs_f64()),
+            LabError::Timeout(what, time) => {
+                write!(f, "not within {:.1} s: {what}", time.as_secs_f64())
+            }
             LabError::Unexpected(text) => write!(f, "{text}"),
         }
     }

@@ -26,7 +26,9 @@ pub struct Output {
 impl Output {
     /// The exit code, or 128 + signal number as a shell says it.
     pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+        self.status
+            .code()
+            .unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
 
     /// The output if the command ended with code 0, else an error that holds everything.
@@ -69,12 +71,19 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Output> {
         if Instant::now() >= deadline {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(LabError::Timeout(format!("the end of: {description}"), limit));
+            return Err(LabError::Timeout(
+                format!("the end of: {description}"),
+                limit,
+            ));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(30));
     };
-    Ok(Output { status, stdout: read_all(&mut stdout)?, stderr: read_all(&mut stderr)? })
+    Ok(Output {
+        status,
+        stdout: read_all(&mut stdout)?,
+        stderr: read_all(&mut stderr)?,
+    })
 }
 
 /// Runs a command of the machine and demands success.
@@ -93,7 +102,9 @@ fn command_words(command: &Command) -> Vec<String> {
 }
 
 fn memory_file() -> Result<File> {
-    memfd_create("output", MFdFlags::MFD_CLOEXEC).map(File::from).doing(|| "memfd".into())
+    memfd_create("output", MFdFlags::MFD_CLOEXEC)
+        .map(File::from)
+        .doing(|| "memfd".into())
 }
 
 fn read_all(file: &mut File) -> Result<String> {

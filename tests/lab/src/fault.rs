@@ -48,7 +48,11 @@ impl Lab {
     /// # Errors
     /// When nft is missing ([`crate::LabError::Unavailable`]) or fails.
     pub fn lose(&self, host: &Host, nic: Option<&str>, loss: Loss) -> Result<()> {
-        self.change(|faults| faults.loss.extend(host.ports(nic).into_iter().map(|port| (port, loss))))
+        self.change(|faults| {
+            faults
+                .loss
+                .extend(host.ports(nic).into_iter().map(|port| (port, loss)))
+        })
     }
 
     /// Parts two hosts: neither hears the other, while both still hear everybody else.
@@ -123,7 +127,9 @@ pub(crate) fn forget(host: &Host) {
     let ports = host.ports(None);
     let mut faults = host.lab().faults.lock().expect("no panic while held");
     faults.loss.retain(|port, _| !ports.contains(port));
-    faults.apart.retain(|(from, to)| !ports.contains(from) && !ports.contains(to));
+    faults
+        .apart
+        .retain(|(from, to)| !ports.contains(from) && !ports.contains(to));
     faults.cut.retain(|port| !ports.contains(port));
 }
 
@@ -139,9 +145,14 @@ fn rules(faults: &Faults) -> String {
             let _ = writeln!(text, "  {from} {what}drop\n  {to} {what}drop");
         };
         match loss {
-            Loss::Percent(percent) => both(&mut text, &format!("numgen random mod 100 < {percent} ")),
+            Loss::Percent(percent) => {
+                both(&mut text, &format!("numgen random mod 100 < {percent} "))
+            }
             Loss::HeartbeatPercent(percent) => {
-                both(&mut text, &format!("udp dport 694 numgen random mod 100 < {percent} "));
+                both(
+                    &mut text,
+                    &format!("udp dport 694 numgen random mod 100 < {percent} "),
+                );
             }
             Loss::Everything => both(&mut text, ""),
             Loss::Outgoing => {
@@ -172,9 +183,17 @@ mod tests {
         let text = rules(&faults);
         assert!(text.contains("  iifname \"h1p0\" drop\n"), "{text}");
         assert!(!text.contains("  oifname \"h1p0\" drop\n"), "{text}");
-        assert!(text.contains("  iifname \"h1p0\" oifname \"h2p0\" drop\n"), "{text}");
-        faults.loss.insert("h1p0".into(), Loss::HeartbeatPercent(20));
+        assert!(
+            text.contains("  iifname \"h1p0\" oifname \"h2p0\" drop\n"),
+            "{text}"
+        );
+        faults
+            .loss
+            .insert("h1p0".into(), Loss::HeartbeatPercent(20));
         let text = rules(&faults);
-        assert!(text.contains("oifname \"h1p0\" udp dport 694 numgen random mod 100 < 20 drop"), "{text}");
+        assert!(
+            text.contains("oifname \"h1p0\" udp dport 694 numgen random mod 100 < 20 drop"),
+            "{text}"
+        );
     }
 }

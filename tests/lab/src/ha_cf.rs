@@ -74,10 +74,14 @@ impl HaCf {
 
     /// The file.
     pub fn text(&self) -> String {
-        let mut text = String::from("logfile /var/log/ha-log\ndebugfile /var/log/ha-debug\nlogfacility none\n");
-        for (directive, time) in
-            [("keepalive", self.keepalive), ("deadtime", self.deadtime), ("initdead", self.initdead)]
-        {
+        let mut text = String::from(
+            "logfile /var/log/ha-log\ndebugfile /var/log/ha-debug\nlogfacility none\n",
+        );
+        for (directive, time) in [
+            ("keepalive", self.keepalive),
+            ("deadtime", self.deadtime),
+            ("initdead", self.initdead),
+        ] {
             let _ = writeln!(text, "{directive} {}ms", time.as_millis());
         }
         let _ = writeln!(text, "auto_failback {}", self.auto_failback);

@@ -23,7 +23,10 @@ pub fn run_if_helper() {
     let role = words.next().unwrap_or_default();
     let options = Options(
         words
-            .filter_map(|word| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())))
+            .filter_map(|word| {
+                word.split_once('=')
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            })
             .collect(),
     );
     let done = match role.as_str() {
@@ -34,7 +37,9 @@ pub fn run_if_helper() {
         "host-init" => init::host_init(&options),
         "probe" => probe::run(&options),
         "send" => send::run(&options),
-        _ => Err(LabError::unexpected(format!("unknown helper role {role:?}"))),
+        _ => Err(LabError::unexpected(format!(
+            "unknown helper role {role:?}"
+        ))),
     };
     match done {
         Ok(()) => exit(0),
@@ -57,14 +62,18 @@ impl Options {
 
     /// The value of an option that may be absent; an empty value counts as absent.
     pub(crate) fn find(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(key)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// A number.
     pub(crate) fn number<T: std::str::FromStr>(&self, key: &str) -> Result<T> {
         let text = self.get(key)?;
-        text.parse()
-            .map_err(|_| LabError::unexpected(format!("helper option {key}={text} is not a number")))
+        text.parse().map_err(|_| {
+            LabError::unexpected(format!("helper option {key}={text} is not a number"))
+        })
     }
 
     /// All options as arguments for a further helper process.

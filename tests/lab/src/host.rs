@@ -28,7 +28,11 @@ struct Nic {
 impl HostSpec {
     /// A host with this name (its `uname -n`), without heartbeat and without network.
     pub fn new(name: &str) -> Self {
-        HostSpec { name: name.to_owned(), implementation: None, nics: Vec::new() }
+        HostSpec {
+            name: name.to_owned(),
+            implementation: None,
+            nics: Vec::new(),
+        }
     }
 
     /// It has this heartbeat installed.
@@ -80,7 +84,12 @@ impl Host {
             Some(Implementation::Legacy) => Implementation::Legacy.check_available()?,
             None => {}
         }
-        let host = Host { lab, spec, number, power: Mutex::new(None) };
+        let host = Host {
+            lab,
+            spec,
+            number,
+            power: Mutex::new(None),
+        };
         host.boot()?;
         Ok(host)
     }
@@ -106,7 +115,10 @@ impl Host {
     /// When it is switched off.
     pub fn pid(&self) -> Result<i32> {
         let power = self.power.lock().expect("no panic while held");
-        power.as_ref().map(Control::pid).ok_or_else(|| self.is_off())
+        power
+            .as_ref()
+            .map(Control::pid)
+            .ok_or_else(|| self.is_off())
     }
 
     // Power
@@ -135,7 +147,8 @@ impl Host {
     pub fn power_up(&self, how: PowerUp) -> Result<()> {
         if how == PowerUp::StateLost {
             let varlib = self.lab.host_dir(self.name()).join("varlib");
-            std::fs::remove_dir_all(&varlib).map_err(|e| LabError::Io(format!("{}", varlib.display()), e))?;
+            std::fs::remove_dir_all(&varlib)
+                .map_err(|e| LabError::Io(format!("{}", varlib.display()), e))?;
         }
         self.boot()
     }
@@ -143,7 +156,9 @@ impl Host {
     /// Whether the power is on. A host whose init has ended (a program called `reboot`) counts as off.
     pub fn is_up(&self) -> bool {
         let mut power = self.power.lock().expect("no panic while held");
-        let alive = power.as_mut().is_some_and(|control| control.ask("ping").is_ok());
+        let alive = power
+            .as_mut()
+            .is_some_and(|control| control.ask("ping").is_ok());
         if !alive {
             *power = None;
         }
@@ -153,7 +168,10 @@ impl Host {
     fn boot(&self) -> Result<()> {
         let mut power = self.power.lock().expect("no panic while held");
         if power.is_some() {
-            return Err(LabError::unexpected(format!("{} is switched on already", self.name())));
+            return Err(LabError::unexpected(format!(
+                "{} is switched on already",
+                self.name()
+            )));
         }
         let mut arguments = vec![
             format!("name={}", self.name()),
@@ -180,11 +198,18 @@ impl Host {
             let (port, name) = (self.port(index), &nic.name);
             // A machine keeps its hardware address over a power cut, or its peers' ARP tables would lie.
             let mac = format!("02:48:42:00:{:02x}:{index:02x}", self.number & 255);
-            let _ = writeln!(outside, "link add {port} type veth peer name {name} address {mac} netns {pid}");
+            let _ = writeln!(
+                outside,
+                "link add {port} type veth peer name {name} address {mac} netns {pid}"
+            );
             let _ = writeln!(outside, "link set {port} master {}", nic.network);
             let _ = writeln!(outside, "link set {port} up");
             for address in &nic.addresses {
-                let broadcast = if address.contains(':') { "nodad" } else { "broadcast +" };
+                let broadcast = if address.contains(':') {
+                    "nodad"
+                } else {
+                    "broadcast +"
+                };
                 let _ = writeln!(inside, "addr add {address} {broadcast} dev {name}");
             }
             let _ = writeln!(inside, "link set {name} up");
@@ -204,7 +229,10 @@ impl Host {
     /// The bridge's ports for a card by name, or for all cards.
     pub(crate) fn ports(&self, nic: Option<&str>) -> Vec<String> {
         let cards = self.spec.nics.iter().enumerate();
-        cards.filter(|(_, card)| nic.is_none_or(|name| card.name == name)).map(|(i, _)| self.port(i)).collect()
+        cards
+            .filter(|(_, card)| nic.is_none_or(|name| card.name == name))
+            .map(|(i, _)| self.port(i))
+            .collect()
     }
 
     pub(crate) fn lab(&self) -> &Arc<Inner> {
@@ -218,11 +246,16 @@ impl Host {
     /// # Errors
     /// When it is switched off.
     pub fn command(&self, program: &str) -> Result<Command> {
-        let mut command = self.lab.nsenter(self.pid()?, &["-m", "-n", "-u", "-i", "-p"]);
+        let mut command = self
+            .lab
+            .nsenter(self.pid()?, &["-m", "-n", "-u", "-i", "-p"]);
         command
             .arg(program)
             .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
             .env("HOME", "/root")
             .env("LANG", "C")
             .envs(std::env::var_os("TERM").map(|term| ("TERM", term)));
@@ -242,7 +275,9 @@ impl Host {
     /// # Errors
     /// As [`Host::run`].
     pub fn run_for(&self, words: &[&str], limit: Duration) -> Result<Output> {
-        let (program, arguments) = words.split_first().ok_or_else(|| LabError::unexpected("empty command"))?;
+        let (program, arguments) = words
+            .split_first()
+            .ok_or_else(|| LabError::unexpected("empty command"))?;
         let mut command = self.command(program)?;
         command.args(arguments);
         exec::run(command, limit)
@@ -263,7 +298,9 @@ impl Host {
     /// All its addresses, as pairs of interface and address. Cheap: no process is started.
     pub fn addresses(&self) -> Vec<(String, String)> {
         let mut power = self.power.lock().expect("no panic while held");
-        let Some(control) = power.as_mut() else { return Vec::new() };
+        let Some(control) = power.as_mut() else {
+            return Vec::new();
+        };
         let answer = control.ask("addresses").unwrap_or_default();
         answer
             .iter()
@@ -282,7 +319,10 @@ impl Host {
     /// # Errors
     /// When ping cannot be run.
     pub fn pings(&self, address: &str) -> Result<bool> {
-        Ok(self.run(&["ping", "-c", "1", "-W", "1", "-n", address])?.status.success())
+        Ok(self
+            .run(&["ping", "-c", "1", "-W", "1", "-n", address])?
+            .status
+            .success())
     }
 
     // Heartbeat
@@ -294,7 +334,10 @@ impl Host {
     pub fn start_heartbeat(&self) -> Result<()> {
         let daemon = self.daemon()?;
         let output = self.run(&[daemon])?;
-        output.success().map(drop).map_err(|e| LabError::Command(format!("on {}: {daemon}: {e}", self.name())))
+        output
+            .success()
+            .map(drop)
+            .map_err(|e| LabError::Command(format!("on {}: {daemon}: {e}", self.name())))
     }
 
     /// Starts it as an operator does.
@@ -314,7 +357,10 @@ impl Host {
     pub fn stop_heartbeat(&self) -> Result<()> {
         let daemon = self.daemon()?;
         let output = self.run_for(&[daemon, "-k"], seconds(90))?;
-        output.success().map(drop).map_err(|e| LabError::Command(format!("on {}: {daemon} -k: {e}", self.name())))
+        output
+            .success()
+            .map(drop)
+            .map_err(|e| LabError::Command(format!("on {}: {daemon} -k: {e}", self.name())))
     }
 
     /// Kills all heartbeat processes with SIGKILL; addresses and resources stay as they are.
@@ -327,7 +373,9 @@ impl Host {
             // A process of the legacy may end by itself meanwhile (its master is gone): not an error.
             self.run(&["sh", "-c", &format!("kill -9 {}", pids.join(" "))])?;
         }
-        crate::wait_until("the heartbeat processes are gone", seconds(10), || self.heartbeat_pids().is_empty())
+        crate::wait_until("the heartbeat processes are gone", seconds(10), || {
+            self.heartbeat_pids().is_empty()
+        })
     }
 
     /// The daemon's path on this host.
@@ -351,8 +399,14 @@ impl Host {
 
     /// The daemon's processes, as numbered on the host.
     pub fn heartbeat_pids(&self) -> Vec<u32> {
-        let Ok(daemon) = self.daemon() else { return Vec::new() };
-        self.processes().into_iter().filter(|p| p.exe.trim_end_matches(" (deleted)") == daemon).map(|p| p.pid).collect()
+        let Ok(daemon) = self.daemon() else {
+            return Vec::new();
+        };
+        self.processes()
+            .into_iter()
+            .filter(|p| p.exe.trim_end_matches(" (deleted)") == daemon)
+            .map(|p| p.pid)
+            .collect()
     }
 
     /// Runs one of the scripts in the shared directory, such as `hb_standby`.
@@ -360,11 +414,17 @@ impl Host {
     /// # Errors
     /// When it fails.
     pub fn tool(&self, name: &str, arguments: &[&str]) -> Result<Output> {
-        let share = self.spec.implementation.unwrap_or(Implementation::Legacy).share();
+        let share = self
+            .spec
+            .implementation
+            .unwrap_or(Implementation::Legacy)
+            .share();
         let path = format!("{share}/{name}");
         let mut words = vec![path.as_str()];
         words.extend_from_slice(arguments);
-        self.run(&words)?.success().map_err(|e| LabError::Command(format!("on {}: {}: {e}", self.name(), words.join(" "))))
+        self.run(&words)?
+            .success()
+            .map_err(|e| LabError::Command(format!("on {}: {}: {e}", self.name(), words.join(" "))))
     }
 
     /// Puts a message into the daemon's FIFO.
@@ -390,7 +450,9 @@ impl Host {
     /// A file under `/var/log`; empty if it does not exist.
     pub fn log_file(&self, name: &str) -> String {
         let path = self.lab.host_dir(self.name()).join("log").join(name);
-        std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// The heartbeat packets that this host sent and received since its making.
@@ -401,7 +463,10 @@ impl Host {
 
     /// State, addresses, processes, logs: for a person.
     pub fn dump(&self) -> String {
-        let kind = self.spec.implementation.map_or("no heartbeat", Implementation::word);
+        let kind = self
+            .spec
+            .implementation
+            .map_or("no heartbeat", Implementation::word);
         let state = if self.is_up() { "up" } else { "off" };
         let mut text = format!("---- {} ({kind}, {state}) ----\n", self.name());
         for (interface, address) in self.addresses() {

@@ -38,7 +38,9 @@ impl Host {
     /// # Errors
     /// As [`Host::write`].
     pub fn write_mode(&self, path: &str, text: &str, mode: u32) -> Result<()> {
-        if let Some((parent, _)) = path.rsplit_once('/').filter(|(parent, _)| !parent.is_empty())
+        if let Some((parent, _)) = path
+            .rsplit_once('/')
+            .filter(|(parent, _)| !parent.is_empty())
             && self.open(parent, OFlag::O_PATH, 0).is_err()
         {
             self.sh(&format!("mkdir -p '{parent}'"))?;
@@ -48,7 +50,8 @@ impl Host {
         let doing = || format!("writing {path} on {}", self.name());
         file.write_all(text.as_bytes()).doing(doing)?;
         // The mode given at creation is cut by the umask, and an old file keeps its own.
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode)).doing(doing)
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .doing(doing)
     }
 
     /// Reads a file.
@@ -58,7 +61,8 @@ impl Host {
     pub fn read(&self, path: &str) -> Result<String> {
         let mut bytes = Vec::new();
         let mut file = self.open(path, OFlag::O_RDONLY, 0)?;
-        file.read_to_end(&mut bytes).doing(|| format!("reading {path} on {}", self.name()))?;
+        file.read_to_end(&mut bytes)
+            .doing(|| format!("reading {path} on {}", self.name()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -77,12 +81,15 @@ impl Host {
 
     pub(crate) fn write_to_fifo(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let mut fifo = self.open(path, OFlag::O_WRONLY | OFlag::O_NONBLOCK, 0)?;
-        fifo.write_all(bytes).doing(|| format!("writing to {path} on {}", self.name()))
+        fifo.write_all(bytes)
+            .doing(|| format!("writing to {path} on {}", self.name()))
     }
 
     /// All processes of the host.
     pub(crate) fn processes(&self) -> Vec<Process> {
-        let Ok(pid) = self.pid() else { return Vec::new() };
+        let Ok(pid) = self.pid() else {
+            return Vec::new();
+        };
         let proc = PathBuf::from(format!("/proc/{pid}/root/proc"));
         let mut found: Vec<Process> = std::fs::read_dir(&proc)
             .into_iter()
@@ -93,7 +100,11 @@ impl Host {
                 let exe = std::fs::read_link(entry.path().join("exe")).unwrap_or_default();
                 let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
                 let command = String::from_utf8_lossy(&command).replace('\0', " ");
-                Some(Process { pid, exe: exe.to_string_lossy().into_owned(), command: command.trim().to_owned() })
+                Some(Process {
+                    pid,
+                    exe: exe.to_string_lossy().into_owned(),
+                    command: command.trim().to_owned(),
+                })
             })
             .collect();
         found.sort_by_key(|process| process.pid);
@@ -101,9 +112,15 @@ impl Host {
     }
 
     fn open(&self, path: &str, flags: OFlag, mode: u32) -> Result<File> {
-        let root = Path::new("/proc").join(self.pid()?.to_string()).join("root");
+        let root = Path::new("/proc")
+            .join(self.pid()?.to_string())
+            .join("root");
         let root = File::open(&root).doing(|| format!("{}", root.display()))?;
-        let create = if flags.contains(OFlag::O_CREAT) { Mode::from_bits_truncate(mode) } else { Mode::empty() };
+        let create = if flags.contains(OFlag::O_CREAT) {
+            Mode::from_bits_truncate(mode)
+        } else {
+            Mode::empty()
+        };
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)
             .mode(create)

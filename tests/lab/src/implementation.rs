@@ -54,8 +54,11 @@ pub(crate) const LEGACY_PATHS: &[&str] = &[
 const STAGE_VARIABLE: &str = "HA_LAB_STAGE";
 
 /// Where packages of the legacy put the daemon: Debian, the RPMs of 64 and of 32 bits.
-const LEGACY_DAEMONS: &[&str] =
-    &["/usr/libexec/heartbeat/heartbeat", "/usr/lib64/heartbeat/heartbeat", "/usr/lib/heartbeat/heartbeat"];
+const LEGACY_DAEMONS: &[&str] = &[
+    "/usr/libexec/heartbeat/heartbeat",
+    "/usr/lib64/heartbeat/heartbeat",
+    "/usr/lib/heartbeat/heartbeat",
+];
 
 impl Implementation {
     /// Whether this implementation can be run on this machine.
@@ -68,9 +71,9 @@ impl Implementation {
                 "our installed tree: run `cargo xtask install --destdir {}`, or set {STAGE_VARIABLE}",
                 default_stage().display()
             ))),
-            Implementation::Legacy if legacy_daemon().is_none() => {
-                Err(LabError::Unavailable("the legacy: no heartbeat package is installed".into()))
-            }
+            Implementation::Legacy if legacy_daemon().is_none() => Err(LabError::Unavailable(
+                "the legacy: no heartbeat package is installed".into(),
+            )),
             _ => Ok(()),
         }
     }
@@ -81,10 +84,13 @@ impl Implementation {
             return None;
         }
         let tree = std::env::var_os(STAGE_VARIABLE).map_or_else(default_stage, PathBuf::from);
-        ["usr/lib64/heartbeat/heartbeat", "usr/lib/heartbeat/heartbeat"]
-            .iter()
-            .any(|daemon| tree.join(daemon).exists())
-            .then_some(tree)
+        [
+            "usr/lib64/heartbeat/heartbeat",
+            "usr/lib/heartbeat/heartbeat",
+        ]
+        .iter()
+        .any(|daemon| tree.join(daemon).exists())
+        .then_some(tree)
     }
 
     /// The daemon's path inside a host.
@@ -110,7 +116,10 @@ impl Implementation {
 }
 
 fn legacy_daemon() -> Option<&'static str> {
-    LEGACY_DAEMONS.iter().copied().find(|path| Path::new(path).exists())
+    LEGACY_DAEMONS
+        .iter()
+        .copied()
+        .find(|path| Path::new(path).exists())
 }
 
 /// Where the test runner installs our tree: `target/stage`.

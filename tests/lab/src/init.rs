@@ -13,7 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket,
+};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 use crate::capture::{Direction, Recorder};
@@ -35,7 +37,11 @@ pub(crate) fn lab_init(options: &Options) -> Result<()> {
     }
     let mut line = String::new();
     let mut reader = BufReader::new(&control);
-    while reader.read_line(&mut line).doing(|| "control socket".into())? > 0 {
+    while reader
+        .read_line(&mut line)
+        .doing(|| "control socket".into())?
+        > 0
+    {
         line.clear();
     }
     Ok(())
@@ -66,7 +72,8 @@ struct Init {
 impl Init {
     fn new(options: &Options, name: &str) -> Result<Self> {
         nix::unistd::sethostname(name).doing(|| "host name".into())?;
-        std::fs::create_dir_all(rootfs::host_dir(options, name)?).doing(|| "host directory".into())?;
+        std::fs::create_dir_all(rootfs::host_dir(options, name)?)
+            .doing(|| "host directory".into())?;
         let capture = File::options()
             .append(true)
             .create(true)
@@ -78,8 +85,8 @@ impl Init {
         mask.thread_block().doing(|| "signal mask".into())?;
         // The signal mask is inherited, but this process starts no children of its own: commands enter
         // the namespaces from outside.
-        let children =
-            SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(|| "signalfd".into())?;
+        let children = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .doing(|| "signalfd".into())?;
         let echo = UdpSocket::bind(("0.0.0.0", ECHO_PORT)).doing(|| "echo socket".into())?;
         echo.set_nonblocking(true).doing(|| "echo socket".into())?;
         let packets = socket(
@@ -89,7 +96,13 @@ impl Init {
             SockProtocol::EthAll,
         )
         .doing(|| "packet socket".into())?;
-        Ok(Init { name: name.to_owned(), children, echo, packets, recorder: Recorder::new(capture) })
+        Ok(Init {
+            name: name.to_owned(),
+            children,
+            echo,
+            packets,
+            recorder: Recorder::new(capture),
+        })
     }
 
     fn serve(mut self, control: &UnixStream) -> Result<()> {
@@ -140,7 +153,8 @@ impl Init {
     fn record_all(&mut self, buffer: &mut [u8]) {
         // Bounded, so that a flood of packets cannot starve the rest.
         for _ in 0..200 {
-            let Ok((length, Some(from))) = recvfrom::<LinkAddr>(self.packets.as_raw_fd(), buffer) else {
+            let Ok((length, Some(from))) = recvfrom::<LinkAddr>(self.packets.as_raw_fd(), buffer)
+            else {
                 return;
             };
             let direction = if i32::from(from.pkttype()) == i32::from(libc::PACKET_OUTGOING) {
@@ -148,8 +162,11 @@ impl Init {
             } else {
                 Direction::Received
             };
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.recorder.record(now, direction, from.ifindex(), &buffer[..length]);
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            self.recorder
+                .record(now, direction, from.ifindex(), &buffer[..length]);
         }
     }
 }
@@ -178,5 +195,7 @@ fn answer(question: &str, mut control: &UnixStream) -> Result<()> {
         }
     }
     text.push_str(".\n");
-    control.write_all(text.as_bytes()).doing(|| "writing to the harness".into())
+    control
+        .write_all(text.as_bytes())
+        .doing(|| "writing to the harness".into())
 }

@@ -79,7 +79,10 @@ impl Lab {
             faults: Mutex::default(),
         };
         inner.ip("link set lo up\n")?;
-        Ok(Lab { inner: Arc::new(inner), hosts: Mutex::default() })
+        Ok(Lab {
+            inner: Arc::new(inner),
+            hosts: Mutex::default(),
+        })
     }
 
     /// Makes a host, connects it and boots it.
@@ -89,13 +92,21 @@ impl Lab {
     pub fn host(&self, spec: HostSpec) -> Result<Arc<Host>> {
         let number = self.inner.next_host.fetch_add(1, Ordering::Relaxed);
         let host = Arc::new(Host::create(Arc::clone(&self.inner), spec, number)?);
-        self.hosts.lock().expect("no panic while held").push(Arc::downgrade(&host));
+        self.hosts
+            .lock()
+            .expect("no panic while held")
+            .push(Arc::downgrade(&host));
         Ok(host)
     }
 
     /// All hosts that still exist, in the order of their making.
     pub fn hosts(&self) -> Vec<Arc<Host>> {
-        self.hosts.lock().expect("no panic while held").iter().filter_map(Weak::upgrade).collect()
+        self.hosts
+            .lock()
+            .expect("no panic while held")
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 
     /// The name given at its making.
@@ -112,7 +123,12 @@ impl Lab {
     ///
     /// # Errors
     /// [`LabError::Timeout`].
-    pub fn wait_until(&self, what: &str, limit: Duration, condition: impl FnMut() -> bool) -> Result<()> {
+    pub fn wait_until(
+        &self,
+        what: &str,
+        limit: Duration,
+        condition: impl FnMut() -> bool,
+    ) -> Result<()> {
         wait::wait_until(what, limit, condition)
     }
 
@@ -122,7 +138,10 @@ impl Lab {
         for host in self.hosts() {
             text.push_str(&host.dump());
         }
-        let _ = writeln!(text, "==== heartbeat packets as sent, all hosts, by time ====");
+        let _ = writeln!(
+            text,
+            "==== heartbeat packets as sent, all hosts, by time ===="
+        );
         let mut packets: Vec<_> = self
             .hosts()
             .iter()
@@ -131,12 +150,23 @@ impl Lab {
                 host.captured()
                     .into_iter()
                     .filter(|packet| packet.direction == crate::Direction::Sent)
-                    .map(move |packet| (packet.time, name.clone(), packet.interface, packet.summary()))
+                    .map(move |packet| {
+                        (
+                            packet.time,
+                            name.clone(),
+                            packet.interface,
+                            packet.summary(),
+                        )
+                    })
             })
             .collect();
         packets.sort();
         for (time, name, interface, summary) in packets {
-            let _ = writeln!(text, "{:.3} {name} if{interface} {summary}", time.as_secs_f64());
+            let _ = writeln!(
+                text,
+                "{:.3} {name} if{interface} {summary}",
+                time.as_secs_f64()
+            );
         }
         text
     }
@@ -198,10 +228,13 @@ impl Inner {
         Implementation::Ours.check_available()?;
         let stage = Implementation::Ours.stage().unwrap_or_default();
         let stage = stage.canonicalize().unwrap_or(stage);
-        let exe = std::env::current_exe().map_err(|e| LabError::Io("path of this program".into(), e))?;
+        let exe =
+            std::env::current_exe().map_err(|e| LabError::Io("path of this program".into(), e))?;
         let mut command = self.nsenter(self.pid, &["-m"]);
         command.arg(exe).args([MARKER, "stage"]);
-        command.arg(format!("dir={}", self.dir.display())).arg(format!("stage={}", stage.display()));
+        command
+            .arg(format!("dir={}", self.dir.display()))
+            .arg(format!("stage={}", stage.display()));
         exec::run_ok(command)?;
         *staged = true;
         Ok(())
@@ -210,7 +243,12 @@ impl Inner {
     /// The directory of a host's layers, reachable from this process.
     pub(crate) fn host_dir(&self, name: &str) -> PathBuf {
         let dir = self.dir.strip_prefix("/").unwrap_or(&self.dir);
-        Path::new("/proc").join(self.pid.to_string()).join("root").join(dir).join("hosts").join(name)
+        Path::new("/proc")
+            .join(self.pid.to_string())
+            .join("root")
+            .join(dir)
+            .join("hosts")
+            .join(name)
     }
 }
 
@@ -225,7 +263,15 @@ fn map_ids(pid: u32) -> Result<()> {
     }
     let ranges = |tool: &str, own: String| {
         Command::new(tool)
-            .args([pid.to_string(), "0".into(), own, "1".into(), "1".into(), "100000".into(), "65535".into()])
+            .args([
+                pid.to_string(),
+                "0".into(),
+                own,
+                "1".into(),
+                "1".into(),
+                "100000".into(),
+                "65535".into(),
+            ])
             .output()
             .is_ok_and(|output| output.status.success())
     };
@@ -239,12 +285,22 @@ fn map_ids(pid: u32) -> Result<()> {
 
 fn write_map(pid: u32, file: &str, text: &str) -> Result<()> {
     let path = format!("/proc/{pid}/{file}");
-    std::fs::write(&path, text).map_err(|error| LabError::Unavailable(format!("user namespace: {path}: {error}")))
+    std::fs::write(&path, text)
+        .map_err(|error| LabError::Unavailable(format!("user namespace: {path}: {error}")))
 }
 
 /// Checks that a program is in the search path (or in the system directories, which users often lack).
 pub(crate) fn require_tool(tool: &str) -> Result<()> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let found = path.split(':').chain(["/usr/sbin", "/sbin"]).any(|dir| Path::new(dir).join(tool).exists());
-    if found { Ok(()) } else { Err(LabError::Unavailable(format!("the program {tool} is not installed"))) }
+    let found = path
+        .split(':')
+        .chain(["/usr/sbin", "/sbin"])
+        .any(|dir| Path::new(dir).join(tool).exists());
+    if found {
+        Ok(())
+    } else {
+        Err(LabError::Unavailable(format!(
+            "the program {tool} is not installed"
+        )))
+    }
 }

@@ -23,14 +23,22 @@ pub(crate) fn lab_outer(options: &Options) -> Result<()> {
     let control = control_socket()?;
     if options.find("rootless").is_some() {
         if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER) {
-            return say(&control, &format!("unavailable not root, and no user namespace: {error}"));
+            return say(
+                &control,
+                &format!("unavailable not root, and no user namespace: {error}"),
+            );
         }
         say(&control, "user")?;
         let mut line = String::new();
-        BufReader::new(&control).read_line(&mut line).doing(|| "waiting for the id maps".into())?;
+        BufReader::new(&control)
+            .read_line(&mut line)
+            .doing(|| "waiting for the id maps".into())?;
     }
     if let Err(error) = unshare(inner_namespaces()) {
-        return say(&control, &format!("unavailable cannot make namespaces: {error}"));
+        return say(
+            &control,
+            &format!("unavailable cannot make namespaces: {error}"),
+        );
     }
     run_inner("lab-init", options, &control)
 }
@@ -45,9 +53,11 @@ pub(crate) fn host_outer(options: &Options) -> Result<()> {
     };
     let (user, mnt) = (open("user")?, open("mnt")?);
     if options.find("rootless").is_some() {
-        setns(user.as_fd(), CloneFlags::CLONE_NEWUSER).doing(|| "entering the lab's user namespace".into())?;
+        setns(user.as_fd(), CloneFlags::CLONE_NEWUSER)
+            .doing(|| "entering the lab's user namespace".into())?;
     }
-    setns(mnt.as_fd(), CloneFlags::CLONE_NEWNS).doing(|| "entering the lab's mount namespace".into())?;
+    setns(mnt.as_fd(), CloneFlags::CLONE_NEWNS)
+        .doing(|| "entering the lab's mount namespace".into())?;
     unshare(inner_namespaces()).doing(|| "making the host's namespaces".into())?;
     run_inner("host-init", options, &control)
 }
@@ -61,7 +71,10 @@ fn inner_namespaces() -> CloneFlags {
 }
 
 fn run_inner(role: &str, options: &Options, control: &UnixStream) -> Result<()> {
-    let stdin = control.as_fd().try_clone_to_owned().doing(|| "dup".into())?;
+    let stdin = control
+        .as_fd()
+        .try_clone_to_owned()
+        .doing(|| "dup".into())?;
     let mut inner = Command::new("/proc/self/exe")
         .arg(MARKER)
         .arg(role)
@@ -76,7 +89,10 @@ fn run_inner(role: &str, options: &Options, control: &UnixStream) -> Result<()> 
 
 /// The socket to the harness, which is standard input; also asks the kernel to end us with our parent.
 pub(crate) fn control_socket() -> Result<UnixStream> {
-    let stdin: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().doing(|| "dup".into())?;
+    let stdin: OwnedFd = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .doing(|| "dup".into())?;
     Ok(UnixStream::from(stdin))
 }
 
@@ -90,5 +106,7 @@ pub(crate) fn die_with_parent() -> Result<()> {
 pub(crate) fn say(mut control: &UnixStream, line: &str) -> Result<()> {
     // One write per line: two processes speak on this socket, and half a line of one must not end up in the other's.
     let line = line.replace('\n', " | ") + "\n";
-    control.write_all(line.as_bytes()).doing(|| "writing to the harness".into())
+    control
+        .write_all(line.as_bytes())
+        .doing(|| "writing to the harness".into())
 }

@@ -75,17 +75,29 @@ impl Host {
             .spawn()
             .doing(|| "starting a probe".into())?;
         let answers = Arc::new(Mutex::new(Vec::new()));
-        let stdout = process.stdout.take().ok_or_else(|| LabError::unexpected("no pipe"))?;
+        let stdout = process
+            .stdout
+            .take()
+            .ok_or_else(|| LabError::unexpected("no pipe"))?;
         let collected = Arc::clone(&answers);
         let reader = thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
+            for line in BufReader::new(stdout)
+                .lines()
+                .map_while(std::io::Result::ok)
+            {
                 if let Some(answer) = Answer::parse(&line) {
                     collected.lock().expect("no panic while held").push(answer);
                 }
             }
         });
         let stdin = process.stdin.take();
-        Ok(Probe { process, stdin, answers, reader: Some(reader), started: Instant::now() })
+        Ok(Probe {
+            process,
+            stdin,
+            answers,
+            reader: Some(reader),
+            started: Instant::now(),
+        })
     }
 }
 
@@ -102,7 +114,11 @@ impl Probe {
 
     /// Who gave the latest answer.
     pub fn latest_server(&self) -> Option<String> {
-        self.answers.lock().expect("no panic while held").last().map(|answer| answer.from.clone())
+        self.answers
+            .lock()
+            .expect("no panic while held")
+            .last()
+            .map(|answer| answer.from.clone())
     }
 
     /// What has been seen so far; gaps shorter than `gap_min` do not count.
@@ -137,7 +153,11 @@ impl Answer {
         let mut words = line.split(' ');
         let mut micros = || words.next()?.parse().ok().map(Duration::from_micros);
         let (sent, round_trip) = (micros()?, micros()?);
-        Some(Answer { sent, round_trip, from: words.next()?.to_owned() })
+        Some(Answer {
+            sent,
+            round_trip,
+            from: words.next()?.to_owned(),
+        })
     }
 }
 
@@ -163,13 +183,21 @@ fn report(answers: &[Answer], gap_min: Duration) -> ProbeReport {
             servers.push(answer.from.clone());
         }
     }
-    ProbeReport { answers: sorted.len(), gaps, servers }
+    ProbeReport {
+        answers: sorted.len(),
+        gaps,
+        servers,
+    }
 }
 
 impl ProbeReport {
     /// The longest gap; zero if there was none.
     pub fn longest_gap(&self) -> Duration {
-        self.gaps.iter().map(|gap| gap.length).max().unwrap_or_default()
+        self.gaps
+            .iter()
+            .map(|gap| gap.length)
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -212,10 +240,22 @@ fn print_answers(socket: &UdpSocket, start: Instant) {
     let mut buffer = [0; 256];
     let stdout = std::io::stdout();
     loop {
-        let Ok(length) = socket.recv(&mut buffer) else { continue };
-        let Some(text) = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()) else { continue };
-        let Some((sent, name)) = text.split_once(' ') else { continue };
-        let round_trip = start.elapsed().as_micros().saturating_sub(sent.parse().unwrap_or(0));
+        let Ok(length) = socket.recv(&mut buffer) else {
+            continue;
+        };
+        let Some(text) = buffer
+            .get(..length)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        else {
+            continue;
+        };
+        let Some((sent, name)) = text.split_once(' ') else {
+            continue;
+        };
+        let round_trip = start
+            .elapsed()
+            .as_micros()
+            .saturating_sub(sent.parse().unwrap_or(0));
         if writeln!(stdout.lock(), "{sent} {round_trip} {name}").is_err() {
             return;
         }
@@ -237,6 +277,12 @@ mod tests {
         assert_eq!(report.servers, ["a", "b"]);
         assert_eq!(report.gaps.len(), 1);
         assert_eq!(report.longest_gap(), Duration::from_millis(900));
-        assert_eq!((report.gaps[0].before.as_str(), report.gaps[0].after.as_str()), ("a", "b"));
+        assert_eq!(
+            (
+                report.gaps[0].before.as_str(),
+                report.gaps[0].after.as_str()
+            ),
+            ("a", "b")
+        );
     }
 }

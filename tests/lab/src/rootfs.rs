@@ -34,7 +34,11 @@ pub(crate) fn choose_lab_dir() -> Result<PathBuf> {
     ["/mnt", "/media", "/srv", "/boot"]
         .into_iter()
         .map(PathBuf::from)
-        .find(|dir| dir.is_dir() && !exe.starts_with(dir) && !Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(dir))
+        .find(|dir| {
+            dir.is_dir()
+                && !exe.starts_with(dir)
+                && !Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(dir)
+        })
         .ok_or_else(|| LabError::Unavailable("no directory to mount the lab's tmpfs on".into()))
 }
 
@@ -55,7 +59,12 @@ pub(crate) fn prepare_lab(options: &Options) -> Result<()> {
 /// prepares the mask. Runs once per lab that has a host of ours, in the lab's mount namespace.
 pub(crate) fn prepare_stage(options: &Options) -> Result<()> {
     let (dir, stage) = (Path::new(options.get("dir")?), options.get("stage")?);
-    let copied = Command::new("cp").arg("-a").arg(stage).arg(dir.join("stage")).output().doing(|| "cp".into())?;
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(stage)
+        .arg(dir.join("stage"))
+        .output()
+        .doing(|| "cp".into())?;
     if !copied.status.success() {
         let text = String::from_utf8_lossy(&copied.stderr).into_owned();
         return Err(LabError::Command(format!("copying {stage}: {text}")));
@@ -80,16 +89,23 @@ fn prepare_mask(mask: &Path) -> Result<()> {
 
 /// Makes a path vanish from the layers below.
 fn white_out(path: &Path) -> Result<()> {
-    mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0)).doing(|| format!("white-out {}", path.display()))
+    mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))
+        .doing(|| format!("white-out {}", path.display()))
 }
 
 /// The paths that a pattern stands for: itself, or with a trailing `*` all that begin like it.
 fn matches_of(pattern: &str) -> Vec<PathBuf> {
     let Some(prefix) = pattern.strip_suffix('*') else {
         let path = PathBuf::from(pattern);
-        return if path.symlink_metadata().is_ok() { vec![path] } else { Vec::new() };
+        return if path.symlink_metadata().is_ok() {
+            vec![path]
+        } else {
+            Vec::new()
+        };
     };
-    let Some((directory, start)) = prefix.rsplit_once('/') else { return Vec::new() };
+    let Some((directory, start)) = prefix.rsplit_once('/') else {
+        return Vec::new();
+    };
     fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -100,7 +116,9 @@ fn matches_of(pattern: &str) -> Vec<PathBuf> {
 }
 
 /// The directories of the machine that a host sees. Where some are symbolic links, so they are on the host.
-const SYSTEM_DIRS: &[&str] = &["bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr", "var"];
+const SYSTEM_DIRS: &[&str] = &[
+    "bin", "etc", "lib", "lib32", "lib64", "libx32", "opt", "sbin", "usr", "var",
+];
 
 /// Builds the root file system of the host and makes it this process's root.
 pub(crate) fn enter_host(options: &Options, name: &str) -> Result<()> {
@@ -119,7 +137,9 @@ pub(crate) fn enter_host(options: &Options, name: &str) -> Result<()> {
     for part in SYSTEM_DIRS {
         mount_system_dir(options, &dir, part)?;
     }
-    for empty in ["dev", "proc", "sys", "run", "tmp", "root", "mnt", "srv", "home"] {
+    for empty in [
+        "dev", "proc", "sys", "run", "tmp", "root", "mnt", "srv", "home",
+    ] {
         create_dir(&root.join(empty))?;
     }
     mount_system(&root)?;
@@ -144,12 +164,20 @@ fn mount_system_dir(options: &Options, dir: &Path, part: &str) -> Result<()> {
     let mut lower = Vec::new();
     if options.find("layers") == Some("ours") {
         let lab = Path::new(options.get("dir")?);
-        lower.extend([lab.join("stage").join(part), lab.join("mask").join(part)].into_iter().filter(|l| l.is_dir()));
+        lower.extend(
+            [lab.join("stage").join(part), lab.join("mask").join(part)]
+                .into_iter()
+                .filter(|l| l.is_dir()),
+        );
     }
     lower.push(machine);
     let lower: Vec<_> = lower.iter().map(|layer| layer.to_string_lossy()).collect();
-    let mut data =
-        format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
+    let mut data = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.join(":"),
+        upper.display(),
+        work.display()
+    );
     if options.find("rootless").is_some() {
         data.push_str(",userxattr");
     }
@@ -159,7 +187,12 @@ fn mount_system_dir(options: &Options, dir: &Path, part: &str) -> Result<()> {
 /// What an installer and an administrator did before the first boot. Done in the upper layer itself: in
 /// a user namespace the machine's directories cannot be copied up, because their owner is not mapped.
 fn first_boot(upper: &Path, name: &str) -> Result<()> {
-    for dir in ["etc/ha.d/resource.d", "var/log", "var/lib/heartbeat", "var/tmp"] {
+    for dir in [
+        "etc/ha.d/resource.d",
+        "var/log",
+        "var/lib/heartbeat",
+        "var/tmp",
+    ] {
         create_dir(&upper.join(dir))?;
     }
     // Whatever configuration the machine itself has is none of the host's business.
@@ -169,21 +202,37 @@ fn first_boot(upper: &Path, name: &str) -> Result<()> {
         }
     }
     write(&upper.join("etc/hostname"), &format!("{name}\n"))?;
-    write(&upper.join("etc/hosts"), &format!("127.0.0.1 localhost\n127.0.1.1 {name}\n"))?;
+    write(
+        &upper.join("etc/hosts"),
+        &format!("127.0.0.1 localhost\n127.0.1.1 {name}\n"),
+    )?;
     let group = with_account("/etc/group", "haclient", "haclient:x:398:")?;
     let gid = group
         .lines()
-        .find_map(|line| line.strip_prefix("haclient:x:")?.split(':').next().map(str::to_owned))
+        .find_map(|line| {
+            line.strip_prefix("haclient:x:")?
+                .split(':')
+                .next()
+                .map(str::to_owned)
+        })
         .unwrap_or_else(|| "398".into());
-    let user = format!("hacluster:x:397:{gid}:heartbeat user:/var/lib/heartbeat/cores/hacluster:/usr/sbin/nologin");
+    let user = format!(
+        "hacluster:x:397:{gid}:heartbeat user:/var/lib/heartbeat/cores/hacluster:/usr/sbin/nologin"
+    );
     write(&upper.join("etc/group"), &group)?;
-    write(&upper.join("etc/passwd"), &with_account("/etc/passwd", "hacluster", &user)?)
+    write(
+        &upper.join("etc/passwd"),
+        &with_account("/etc/passwd", "hacluster", &user)?,
+    )
 }
 
 /// The machine's passwd or group, with a line added unless the name is there already.
 fn with_account(path: &str, name: &str, line: &str) -> Result<String> {
     let mut text = fs::read_to_string(path).doing(|| path.to_owned())?;
-    if !text.lines().any(|known| known.split(':').next() == Some(name)) {
+    if !text
+        .lines()
+        .any(|known| known.split(':').next() == Some(name))
+    {
         text.push_str(line);
         text.push('\n');
     }
@@ -201,11 +250,20 @@ fn mount_system(root: &Path) -> Result<()> {
     mount_fs("tmpfs", &dev, "tmpfs", "mode=755")?;
     for device in ["null", "zero", "full", "random", "urandom", "tty"] {
         File::create(dev.join(device)).doing(|| format!("/dev/{device}"))?;
-        bind(&Path::new("/dev").join(device), &dev.join(device), MsFlags::empty())?;
+        bind(
+            &Path::new("/dev").join(device),
+            &dev.join(device),
+            MsFlags::empty(),
+        )?;
     }
     create_dir(&dev.join("shm"))?;
     create_dir(&dev.join("pts"))?;
-    mount_fs("devpts", &dev.join("pts"), "devpts", "newinstance,ptmxmode=0666")?;
+    mount_fs(
+        "devpts",
+        &dev.join("pts"),
+        "devpts",
+        "newinstance,ptmxmode=0666",
+    )?;
     for (link, target) in [
         ("ptmx", "pts/ptmx"),
         ("fd", "/proc/self/fd"),
@@ -222,13 +280,18 @@ fn mount_system(root: &Path) -> Result<()> {
 fn mount_runtime(root: &Path, dir: &Path) -> Result<()> {
     mount_fs("tmpfs", &root.join("run"), "tmpfs", "mode=755")?;
     create_dir(&root.join("run/lock"))?;
-    fs::set_permissions(root.join("run/lock"), Permissions::from_mode(0o1777)).doing(|| "/run/lock".into())?;
+    fs::set_permissions(root.join("run/lock"), Permissions::from_mode(0o1777))
+        .doing(|| "/run/lock".into())?;
     // What the packages' tmpfiles entries make at boot. Without the second one the legacy's IPaddr fails.
     create_dir(&root.join("run/heartbeat"))?;
     create_dir(&root.join("run/resource-agents"))?;
     mount_fs("tmpfs", &root.join("tmp"), "tmpfs", "mode=1777")?;
     bind(&dir.join("log"), &root.join("var/log"), MsFlags::empty())?;
-    bind(&dir.join("varlib"), &root.join("var/lib/heartbeat"), MsFlags::empty())?;
+    bind(
+        &dir.join("varlib"),
+        &root.join("var/lib/heartbeat"),
+        MsFlags::empty(),
+    )?;
     for user in ["root", "nobody", "hacluster"] {
         create_dir(&root.join("var/lib/heartbeat/cores").join(user))?;
     }
@@ -244,18 +307,36 @@ fn change_root(root: &Path) -> Result<()> {
 }
 
 fn make_private() -> Result<()> {
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-        .doing(|| "making the mounts private".into())
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+    .doing(|| "making the mounts private".into())
 }
 
 fn mount_fs(source: &str, target: &Path, kind: &str, data: &str) -> Result<()> {
-    mount(Some(source), target, Some(kind), MsFlags::empty(), Some(data))
-        .doing(|| format!("mounting {kind} on {}", target.display()))
+    mount(
+        Some(source),
+        target,
+        Some(kind),
+        MsFlags::empty(),
+        Some(data),
+    )
+    .doing(|| format!("mounting {kind} on {}", target.display()))
 }
 
 fn bind(source: &Path, target: &Path, more: MsFlags) -> Result<()> {
-    mount(Some(source), target, None::<&str>, MsFlags::MS_BIND | more, None::<&str>)
-        .doing(|| format!("binding {} to {}", source.display(), target.display()))
+    mount(
+        Some(source),
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND | more,
+        None::<&str>,
+    )
+    .doing(|| format!("binding {} to {}", source.display(), target.display()))
 }
 
 fn create_dir(path: &Path) -> Result<()> {

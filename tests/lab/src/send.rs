@@ -15,7 +15,13 @@ impl Host {
     ///
     /// # Errors
     /// When the sender cannot be run or the kernel refuses to send.
-    pub fn send_datagrams(&self, address: &str, port: u16, payloads: &[Vec<u8>], pause: Duration) -> Result<()> {
+    pub fn send_datagrams(
+        &self,
+        address: &str,
+        port: u16,
+        payloads: &[Vec<u8>],
+        pause: Duration,
+    ) -> Result<()> {
         let exe = std::env::current_exe().doing(|| "path of this program".into())?;
         let mut child = self
             .lab()
@@ -28,17 +34,27 @@ impl Host {
             .spawn()
             .doing(|| "starting a sender".into())?;
         {
-            let mut stdin = child.stdin.take().ok_or_else(|| LabError::unexpected("no pipe"))?;
+            let mut stdin = child
+                .stdin
+                .take()
+                .ok_or_else(|| LabError::unexpected("no pipe"))?;
             for payload in payloads {
                 let length = u32::try_from(payload.len()).unwrap_or(0).to_le_bytes();
                 std::io::Write::write_all(&mut stdin, &[&length[..], payload].concat())
                     .doing(|| "feeding the sender".into())?;
             }
         }
-        if child.wait().doing(|| "waiting for the sender".into())?.success() {
+        if child
+            .wait()
+            .doing(|| "waiting for the sender".into())?
+            .success()
+        {
             return Ok(());
         }
-        Err(LabError::Command(format!("sending to {address}:{port} from {} failed", self.name())))
+        Err(LabError::Command(format!(
+            "sending to {address}:{port} from {} failed",
+            self.name()
+        )))
     }
 }
 
@@ -52,8 +68,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut length = [0; 4];
     while stdin.read_exact(&mut length).is_ok() {
         let mut payload = vec![0; usize::try_from(u32::from_le_bytes(length)).unwrap_or(0)];
-        stdin.read_exact(&mut payload).doing(|| "reading a payload".into())?;
-        socket.send_to(&payload, to).doing(|| format!("sending {} bytes to {to}", payload.len()))?;
+        stdin
+            .read_exact(&mut payload)
+            .doing(|| "reading a payload".into())?;
+        socket
+            .send_to(&payload, to)
+            .doing(|| format!("sending {} bytes to {to}", payload.len()))?;
         thread::sleep(pause);
     }
     Ok(())

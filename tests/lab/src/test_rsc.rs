@@ -89,7 +89,9 @@ impl TestRsc {
             Misbehaviour::StopLies(code) => ("stop", format!("rm -f \"$state\"; rc={code}\n")),
             Misbehaviour::SlowStart(time) => ("start", format!("sleep {}\n", time.as_secs_f64())),
             Misbehaviour::SlowStop(time) => ("stop", format!("sleep {}\n", time.as_secs_f64())),
-            Misbehaviour::StatusSays(text) => ("status", format!("echo '{text}'; note 0; exit 0\n")),
+            Misbehaviour::StatusSays(text) => {
+                ("status", format!("echo '{text}'; note 0; exit 0\n"))
+            }
         };
         host.write(&format!("/etc/TestRsc/{instance}.{action}"), &script)
     }
@@ -99,12 +101,16 @@ impl TestRsc {
     /// # Errors
     /// When the control files cannot be removed.
     pub fn behave(host: &Host, instance: &str) -> Result<()> {
-        host.sh(&format!("rm -f /etc/TestRsc/{instance}.*")).map(drop)
+        host.sh(&format!("rm -f /etc/TestRsc/{instance}.*"))
+            .map(drop)
     }
 
     /// All calls on a host so far, oldest first.
     pub fn calls(host: &Host) -> Vec<TestRscCall> {
-        host.log_file("TestRsc").lines().filter_map(parse_call).collect()
+        host.log_file("TestRsc")
+            .lines()
+            .filter_map(parse_call)
+            .collect()
     }
 }
 
@@ -125,7 +131,10 @@ mod tests {
     #[test]
     fn calls_are_parsed() {
         let call = parse_call("1795470762123456789 a start 3").unwrap();
-        assert_eq!((call.instance.as_str(), call.action.as_str(), call.code), ("a", "start", Some(3)));
+        assert_eq!(
+            (call.instance.as_str(), call.action.as_str(), call.code),
+            ("a", "start", Some(3))
+        );
         assert_eq!(parse_call("17 a start begin").unwrap().code, None);
         assert_eq!(parse_call("garbage"), None);
     }
