@@ -211,6 +211,10 @@ impl Daemon {
                 self.jobs.resume(&mut self.shell, id);
                 self.drain();
             }
+            Due::SlowScript { pid } => {
+                self.jobs.script_is_slow(&mut self.shell, pid);
+                self.drain();
+            }
             Due::StartClient(index) => self.start_client(index),
             Due::KillClient { index, pid } => self.clients.kill_if_running(&self.shell, index, pid),
             Due::Reboot { client: _ } => {

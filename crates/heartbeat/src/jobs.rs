@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ha_cluster::{FailedGroup, Job, JobId, JobOutcome, Report};
 use ha_config::HaResources;
@@ -110,9 +111,18 @@ impl JobSettings {
     }
 }
 
-/// One job that is out.
+/// Number of a run, unique within the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunId(u64);
+
+/// A script that runs for this long no longer holds up the other groups of its job. (The legacy has no limit at all; we
+/// have none for the script itself.)
+const SLOW: Duration = Duration::from_secs(30);
+
+/// One job that is out, or the part of one that goes on beside a script that hangs.
 struct Run {
-    id: JobId,
+    id: RunId,
+    job: JobId,
     /// What is asked of its report.
     acquires_local: bool,
     keys: Vec<String>,
@@ -134,6 +144,7 @@ pub(crate) struct Jobs {
     settings: JobSettings,
     /// In the order in which they came.
     runs: Vec<Run>,
+    next_run: u64,
     ended: Vec<(JobId, JobOutcome)>,
     pub(crate) native: NativeAgents,
     /// A resource could not be stopped; the machine must go down.
@@ -145,6 +156,7 @@ impl Jobs {
         Jobs {
             settings,
             runs: Vec::new(),
+            next_run: 0,
             ended: Vec::new(),
             native,
             reboot_for: None,
@@ -180,7 +192,8 @@ impl Jobs {
         }
         let environment = self.settings.environment(occasion(job), shell.debug);
         let run = Run {
-            id,
+            id: self.new_run(),
+            job: id,
             acquires_local,
             keys,
             tasks: tasks.into_iter().rev().collect(),
@@ -241,8 +254,52 @@ impl Jobs {
     }
 
     /// A task's pause is over.
-    pub(crate) fn resume(&mut self, shell: &mut Shell, id: JobId) {
+    pub(crate) fn resume(&mut self, shell: &mut Shell, id: RunId) {
         self.advance(shell, id);
+    }
+
+    /// A script has been running for a long time: what its job still has to do with other groups is done beside it.
+    pub(crate) fn script_is_slow(&mut self, shell: &mut Shell, pid: u32) {
+        let id = self.new_run();
+        let slow = |run: &&mut Run| run.child.as_ref().is_some_and(|child| child.pid == pid);
+        let Some(run) = self.runs.iter_mut().find(slow) else {
+            return;
+        };
+        let mut tasks = run.tasks.split_off(0);
+        let Some(mut current) = tasks.pop() else {
+            return;
+        };
+        tasks.extend(current.split_rest());
+        run.tasks.push(current);
+        let keys: Vec<String> = tasks.iter().flat_map(Task::keys_ahead).collect();
+        run.keys.retain(|key| !keys.contains(key));
+        if tasks.is_empty() {
+            return;
+        }
+        shell.warn(format!(
+            "Process {pid} of resource group {} has been running for {} s: going on with the other groups",
+            run.keys.join(" "),
+            SLOW.as_secs()
+        ));
+        let rest = Run {
+            id,
+            job: run.job,
+            acquires_local: run.acquires_local,
+            keys,
+            tasks,
+            script: None,
+            environment: run.environment.clone(),
+            report: Report::default(),
+            active: false,
+            child: None,
+        };
+        self.runs.push(rest);
+        self.activate(shell);
+    }
+
+    fn new_run(&mut self) -> RunId {
+        self.next_run += 1;
+        RunId(self.next_run)
     }
 
     /// Sends a signal to the process group of every script. True if there was one.
@@ -270,7 +327,7 @@ impl Jobs {
         }
     }
 
-    fn next_startable(&self) -> Option<JobId> {
+    fn next_startable(&self) -> Option<RunId> {
         let startable = |(index, run): &(usize, &Run)| {
             let earlier = self
                 .runs
@@ -287,7 +344,7 @@ impl Jobs {
     }
 
     /// Takes a job as far as it goes without waiting.
-    fn advance(&mut self, shell: &mut Shell, id: JobId) {
+    fn advance(&mut self, shell: &mut Shell, id: RunId) {
         loop {
             let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else {
                 return;
@@ -327,7 +384,7 @@ impl Jobs {
     }
 
     /// Runs one script, or our own agent in its place. True if it is over already.
-    fn run_invocation(&mut self, shell: &mut Shell, id: JobId, invocation: &Invocation) -> bool {
+    fn run_invocation(&mut self, shell: &mut Shell, id: RunId, invocation: &Invocation) -> bool {
         let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else {
             return false;
         };
@@ -350,6 +407,7 @@ impl Jobs {
         };
         match start_child(shell, &spawn) {
             Ok(child) => {
+                shell.after(SLOW, Due::SlowScript { pid: child.pid });
                 run.child = Some(child);
                 false
             }
@@ -362,7 +420,7 @@ impl Jobs {
         }
     }
 
-    fn run_script(&mut self, shell: &mut Shell, id: JobId, kind: &str) {
+    fn run_script(&mut self, shell: &mut Shell, id: RunId, kind: &str) {
         let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else {
             return;
         };
@@ -380,9 +438,14 @@ impl Jobs {
         }
     }
 
-    fn finish(&mut self, shell: &mut Shell, id: JobId, outcome: JobOutcome) {
-        self.runs.retain(|run| run.id != id);
-        self.ended.push((id, outcome));
+    fn finish(&mut self, shell: &mut Shell, id: RunId, outcome: JobOutcome) {
+        if let Some(index) = self.runs.iter().position(|run| run.id == id) {
+            let job = self.runs.remove(index).job;
+            match (self.runs.iter_mut().find(|run| run.job == job), outcome) {
+                (Some(other), JobOutcome::Native(report)) => absorb(&mut other.report, report),
+                (_, outcome) => self.ended.push((job, outcome)),
+            }
+        }
         self.activate(shell);
     }
 }
@@ -439,6 +502,14 @@ fn occasion(job: &Job) -> Occasion<'_> {
     }
 }
 
+/// Two parts of one job report as one.
+fn absorb(report: &mut Report, part: Report) {
+    report.keys.extend(part.keys);
+    report.wanted.extend(part.wanted);
+    report.owned |= part.owned;
+    report.failed.extend(part.failed);
+}
+
 fn merge(report: &mut Report, outcome: Outcome, acquires_local: bool, settings: &JobSettings) {
     if acquires_local {
         report.wanted.extend(outcome.wanted);
@@ -468,7 +539,7 @@ pub(crate) fn die(shell: &Shell, kill_clients: impl FnOnce()) -> ! {
         shell.logger.log(Priority::Crit, reboot::UNABLE);
     }
     kill_clients();
-    shell.logger.flush(std::time::Duration::from_millis(500));
+    shell.logger.flush(Duration::from_millis(500));
     let _ = process::signal_process(std::process::id(), Signal::SIGKILL);
     std::process::abort()
 }

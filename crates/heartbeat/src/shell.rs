@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ha_cluster::JobId;
+use crate::jobs::RunId;
 use ha_sys::Poller;
 use ha_sys::log::{Logger, Priority};
 
@@ -14,7 +14,12 @@ pub(crate) enum Due {
     /// Try again to open a medium.
     OpenMedium(usize),
     /// A task's pause is over.
-    ResumeJob(JobId),
+    ResumeJob(RunId),
+    /// A resource script that has been running for long.
+    SlowScript {
+        /// Its process.
+        pid: u32,
+    },
     /// Start a respawn client.
     StartClient(usize),
     /// A client that was told to end has not.

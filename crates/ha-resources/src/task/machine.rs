@@ -28,6 +28,18 @@ enum Work {
     GiveIfRunning(Group),
 }
 
+impl Work {
+    fn group(&self) -> Option<&Group> {
+        match self {
+            Work::Line(_) => None,
+            Work::Take(group)
+            | Work::Give(group)
+            | Work::Query(group)
+            | Work::GiveIfRunning(group) => Some(group),
+        }
+    }
+}
+
 /// Where the task stands. A `...ing` state waits for [`Task::ended`]; the others are acted on at the next call.
 #[derive(Debug)]
 enum State {
@@ -193,6 +205,30 @@ impl Task {
             stop_retries,
             outcome: Outcome::default(),
         }
+    }
+
+    /// Splits off everything after the group that is being worked on, so that it can be done beside a script that hangs.
+    /// `None` if no group is left to split off.
+    pub fn split_rest(&mut self) -> Option<Task> {
+        self.work
+            .iter()
+            .any(|work| work.group().is_some())
+            .then(|| Task {
+                work: std::mem::take(&mut self.work),
+                ready: VecDeque::new(),
+                state: State::Idle,
+                stop_retries: self.stop_retries,
+                outcome: Outcome::default(),
+            })
+    }
+
+    /// The keys of the groups that have not been begun.
+    pub fn keys_ahead(&self) -> Vec<String> {
+        self.work
+            .iter()
+            .filter_map(Work::group)
+            .map(|group| group.key().to_owned())
+            .collect()
     }
 
     /// The next step. Scripts are looked up each time they are needed, since a resource may bring the next one's script

@@ -263,6 +263,38 @@ fn jobs_over_one_group_follow_each_other_and_others_do_not_wait() {
 }
 
 #[test]
+fn a_script_that_hangs_holds_up_only_its_own_group() {
+    let mut bench = Bench::new("alpha one\nalpha two\nbeta three\n");
+    let gate = bench.gate("one");
+    bench.start(1, Job::Acquire { set: Hold::ALL });
+    bench.until("the start hangs", |bench| {
+        bench.events() == "one start begins\n"
+    });
+    let running = |bench: &Bench| {
+        bench
+            .jobs
+            .runs
+            .iter()
+            .find_map(|run| run.child.as_ref().map(|child| child.pid))
+    };
+    let pid = running(&bench).expect("the script that hangs");
+    bench.jobs.script_is_slow(&mut bench.shell, pid);
+    bench.until("the others are started", |bench| {
+        bench.events().ends_with("three start ends\n")
+    });
+    assert!(
+        bench.ended.is_empty(),
+        "the job is not over while a part of it hangs"
+    );
+    fs::write(&gate, "go\n").unwrap();
+    assert!(bench.report(1).failed.is_empty());
+    assert_eq!(bench.ended.len(), 1, "one job ends once");
+    let expected = "one start begins\ntwo start begins\ntwo start ends\nthree start begins\nthree start ends\n\
+                    one start ends\n";
+    assert_eq!(bench.events(), expected);
+}
+
+#[test]
 fn a_group_that_fails_is_stopped_whole_and_named_with_its_owner() {
     let mut bench = Bench::new("alpha one two\nbeta three\n");
     fs::write(bench.root.join("broken.one"), "").unwrap();
