@@ -19,13 +19,23 @@ const RELEASE_WAIT: Duration = Duration::from_secs(15);
 /// Scripts may take long.
 const SCRIPTS_WAIT: Duration = Duration::from_secs(3600);
 
+/// In a request for a standby: keys of groups that could not be started at the sender. No legacy node sends or reads it.
+const FAILED_FIELD: &str = "failed";
+
+/// Keys taken from one such field at most.
+const MOVED_MAX: usize = 1000;
+
+fn standby_message(kind: Hold, info: &str) -> Message {
+    let mut message = Message::new();
+    message.push("t", "ask_resources");
+    message.push("rsc_hold", kind.word());
+    message.push("info", info);
+    message
+}
+
 impl Core {
     pub(crate) fn send_standby(&mut self, kind: Hold, info: &str) {
-        let mut message = Message::new();
-        message.push("t", "ask_resources");
-        message.push("rsc_hold", kind.word());
-        message.push("info", info);
-        self.send(message);
+        self.send(standby_message(kind, info));
     }
 
     pub(crate) fn receive_ask_resources(&mut self, source: &str, message: &Message) {
@@ -75,6 +85,13 @@ impl Core {
             }
             (Standby::Not, "me", false) => {
                 self.standby_begins(source, kind, Standby::Other, RELEASE_WAIT);
+                // What failed over there and fails here too is not sent back.
+                let failed = message.text(FAILED_FIELD).unwrap_or_default();
+                let failed = failed
+                    .split_ascii_whitespace()
+                    .take(MOVED_MAX)
+                    .map(str::to_owned);
+                self.rsc.moved.extend(failed);
                 self.send_standby(kind, "other");
             }
             (Standby::Me, "other", false) if kind == self.rsc.standby_kind => {
@@ -258,6 +275,7 @@ impl Core {
             return;
         }
         let mut set = Hold::NONE;
+        let mut keys = Vec::new();
         for group in std::mem::take(&mut self.rsc.failed) {
             set = set.with(if group.ours {
                 Hold::LOCAL
@@ -265,12 +283,15 @@ impl Core {
                 Hold::FOREIGN
             });
             self.warn(format!(
-                "group {} could not be started here: asking the other node to take it",
+                "group {} could not be started here: asking the other node to take our {set} resources",
                 group.key
             ));
-            self.rsc.moved.insert(group.key);
+            self.rsc.moved.insert(group.key.clone());
+            keys.push(group.key);
         }
-        self.send_standby(set, "me");
+        let mut message = standby_message(set, "me");
+        message.push(FAILED_FIELD, keys.join(" "));
+        self.send(message);
     }
 
     /// An operator moves resources: failures of the past are forgiven.
