@@ -261,8 +261,11 @@ impl Jobs {
     /// A script has been running for a long time: what its job still has to do with other groups is done beside it.
     pub(crate) fn script_is_slow(&mut self, shell: &mut Shell, pid: u32) {
         let id = self.new_run();
-        let slow = |run: &&mut Run| run.child.as_ref().is_some_and(|child| child.pid == pid);
-        let Some(run) = self.runs.iter_mut().find(slow) else {
+        let slow = |run: &Run| run.child.as_ref().is_some_and(|child| child.pid == pid);
+        let Some(index) = self.runs.iter().position(slow) else {
+            return;
+        };
+        let Some(run) = self.runs.get_mut(index) else {
             return;
         };
         let mut tasks = run.tasks.split_off(0);
@@ -293,7 +296,9 @@ impl Jobs {
             active: false,
             child: None,
         };
-        self.runs.push(rest);
+        // In the slow one's place, before whatever came after it: a release that waits for this job must not overtake
+        // its acquisitions.
+        self.runs.insert(index + 1, rest);
         self.activate(shell);
     }
 

@@ -406,3 +406,29 @@ fn a_resource_that_never_stops_asks_for_the_reboot() {
         bench.jobs.reboot_for.as_deref() == Some("one")
     });
 }
+
+#[test]
+fn a_release_does_not_overtake_what_goes_on_beside_a_script_that_hangs() {
+    let mut bench = Bench::new("alpha one\nalpha two\n");
+    let gate = bench.gate("one");
+    bench.start(1, Job::Acquire { set: Hold::LOCAL });
+    bench.until("the start hangs", |bench| {
+        bench.events() == "one start begins\n"
+    });
+    bench.start(2, Job::GiveUpAll);
+    let pid = bench
+        .jobs
+        .runs
+        .iter()
+        .find_map(|run| run.child.as_ref().map(|child| child.pid));
+    bench
+        .jobs
+        .script_is_slow(&mut bench.shell, pid.expect("the script that hangs"));
+    bench.until("the other is started", |bench| {
+        bench.events().ends_with("two start ends\n")
+    });
+    fs::write(&gate, "go\n").unwrap();
+    bench.report(2);
+    let stops = "one start ends\none stop begins\none stop ends\ntwo stop begins\ntwo stop ends\n";
+    assert!(bench.events().ends_with(stops), "{}", bench.events());
+}
