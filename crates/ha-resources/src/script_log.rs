@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ha_sys::clock::{self, LocalTime};
+use ha_sys::log::SyslogFacility;
 
 use crate::environment::DATE_FORMAT;
 use crate::{LogLine, Severity};
@@ -181,23 +182,11 @@ pub fn syslog_level(text: &str) -> SyslogLevel {
     }
 }
 
-/// The number of a syslog facility, `kern` to `local7`.
-fn facility_number(name: &str) -> Option<u8> {
-    const NAMES: [&str; 24] = [
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
-        "authpriv", "ftp", "", "", "", "", "local0", "local1", "local2", "local3", "local4",
-        "local5", "local6", "local7",
-    ];
-    let position = NAMES
-        .iter()
-        .position(|known| !known.is_empty() && known.eq_ignore_ascii_case(name))?;
-    u8::try_from(position).ok()
-}
-
 /// One datagram to the machine's syslog, as `logger -t TAG -p FACILITY.LEVEL` sends it. Never waits.
 fn to_syslog(facility: &str, level: SyslogLevel, tag: &str, text: &str) -> io::Result<()> {
-    let facility = facility_number(facility).ok_or(io::ErrorKind::InvalidInput)?;
-    let priority = u32::from(facility) * 8 + u32::from(level as u8);
+    let facility =
+        SyslogFacility::from_name(&facility.to_lowercase()).ok_or(io::ErrorKind::InvalidInput)?;
+    let priority = u32::from(facility.number()) * 8 + u32::from(level as u8);
     let stamp = LocalTime::at(clock::wall()).syslog_stamp(' ');
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
@@ -297,16 +286,6 @@ mod tests {
         assert_eq!(syslog_level("INFO:  Running OK"), SyslogLevel::Info);
         assert_eq!(syslog_level("info: Running x"), SyslogLevel::Notice);
         assert_eq!(syslog_level("CRIT: Giving up"), SyslogLevel::Notice);
-    }
-
-    #[test]
-    fn facilities_have_their_numbers() {
-        assert_eq!(facility_number("kern"), Some(0));
-        assert_eq!(facility_number("daemon"), Some(3));
-        assert_eq!(facility_number("local0"), Some(16));
-        assert_eq!(facility_number("LOCAL7"), Some(23));
-        assert_eq!(facility_number("nonsense"), None);
-        assert_eq!(facility_number(""), None);
     }
 
     #[test]
