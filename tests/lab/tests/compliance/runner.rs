@@ -122,7 +122,22 @@ pub fn run(scenarios: &[Scenario]) -> i32 {
     i32::from(!failures.is_empty())
 }
 
+/// Two scripts of the legacy that write into its FIFO at the same moment mix their messages, and both are lost: about
+/// one start in fifty never gets its resources. A pair with a legacy node therefore has a second try.
 fn run_one(case: &Case) -> End {
+    let first = try_one(case);
+    let has_legacy = case.variant.pair.contains(&Implementation::Legacy);
+    match first {
+        End::Failed(text) if has_legacy => {
+            let reason = text.lines().next().unwrap_or_default().to_owned();
+            println!("     {} once more, after: {reason}", case.name);
+            try_one(case)
+        }
+        end => end,
+    }
+}
+
+fn try_one(case: &Case) -> End {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let pair = Pair::new(&case.variant)?;
         (case.scenario.run)(&pair).map_err(|error| pair.explain(error))

@@ -262,6 +262,8 @@ fn unusable(pair: &Pair, word: &str) -> Result<()> {
         "Return code",
         "Giving up resources due to failure of",
         "could not be started",
+        // The legacy tries to stop what it cannot find, and wonders.
+        "probably not LSB-compliant.",
     ])
 }
 
