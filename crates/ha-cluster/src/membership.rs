@@ -219,6 +219,7 @@ impl Core {
                 status: status.word().to_owned(),
             });
         }
+        self.acquire_when_peers_are_known();
     }
 
     /// A node that comes to life says `init` and `up` first, and `starting` when it is active. One that is active at once
@@ -338,6 +339,7 @@ impl Core {
         if let Some(node) = self.find_mut(&name) {
             node.heard = false;
         }
+        self.acquire_when_peers_are_known();
     }
 
     /// The internal status of a dead node for `rc.d/status` (`resource-protocol.md` 2.5).
@@ -419,6 +421,11 @@ impl Core {
         if self.is_us(source) {
             self.error("get_reqnodes: get reqnodes msg from myself!");
             return;
+        }
+        if self.comm_up {
+            // A returning legacy node that hears this answer before any status of ours takes its groups without asking
+            // us, although we hold them (`resource-protocol.md` 2.10).
+            self.send_status();
         }
         let mut list = String::new();
         for node in self.nodes.iter().filter(|node| !node.is_ping()) {

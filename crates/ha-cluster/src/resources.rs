@@ -65,6 +65,8 @@ pub(crate) struct Resources {
     pub(crate) takeover_in_progress: bool,
     pub(crate) needs_failback: bool,
     first_acquisition: Option<Duration>,
+    /// In legacy mode: we have not taken our groups yet, because we do not know yet whom to ask.
+    first_acquisition_waits: bool,
     /// When to ask again while nobody has told us anything.
     ask_again: Option<Duration>,
     pub(crate) failback_retry: Option<Duration>,
@@ -102,6 +104,7 @@ impl Resources {
             takeover_in_progress: false,
             needs_failback: false,
             first_acquisition: None,
+            first_acquisition_waits: false,
             ask_again: None,
             failback_retry: None,
             failback_asked: false,
@@ -164,11 +167,25 @@ impl Core {
             self.rsc.state = RState::Starting;
             self.ask_for_resources();
         } else if self.rsc.inherited.is_none() {
-            if self.peers().any(|node| node.status.live()) {
-                self.release_stale(Hold::FOREIGN);
-            }
-            self.acquire_local(false);
+            self.rsc.first_acquisition_waits = true;
+            self.acquire_when_peers_are_known();
         }
+    }
+
+    /// Legacy mode: whether we may take our groups or have to ask depends on who is active, so we first hear what each
+    /// living peer's status is. (The legacy decides at once, and then takes what a peer holds without asking; 2.10.)
+    pub(crate) fn acquire_when_peers_are_known(&mut self) {
+        let unknown = self
+            .peers()
+            .any(|node| !node.is_dead() && !node.interval_known);
+        if !self.rsc.first_acquisition_waits || unknown {
+            return;
+        }
+        self.rsc.first_acquisition_waits = false;
+        if self.peers().any(|node| node.status.live()) {
+            self.release_stale(Hold::FOREIGN);
+        }
+        self.acquire_local(false);
     }
 
     /// Makes the other say what it holds, and then tells it what we hold.

@@ -197,3 +197,32 @@ fn failback_asks_nobody_who_is_busy() {
     world.assert_holders(&[("A", "a"), ("B", "b")]);
     world.assert_agreement();
 }
+
+/// A legacy node that comes up on our answer alone believes that nobody is active, and takes its groups without asking.
+#[test]
+fn who_asks_for_the_node_list_first_hears_our_status() {
+    let mut world = World::settled(2, failback(AutoFailback::Legacy));
+    world.power_cut(0);
+    world.run(secs(10));
+    world.hosts[1].sent.clear();
+    world.start(0);
+    world.run(secs(2));
+    let kinds: Vec<_> = world.hosts[1]
+        .sent
+        .iter()
+        .filter_map(|m| m.kind())
+        .collect();
+    let answer = kinds
+        .iter()
+        .position(|kind| *kind == "repnodes")
+        .expect("it answers");
+    let before = &world.hosts[1].sent[..answer];
+    assert!(
+        before
+            .iter()
+            .rev()
+            .take(2)
+            .any(|m| m.kind() == Some("status") && m.text("st") == Some("active")),
+        "{kinds:?}"
+    );
+}

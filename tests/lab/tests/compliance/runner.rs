@@ -11,7 +11,7 @@ use ha_lab::{Implementation, LabError, Result};
 use crate::pair::{Pair, Variant};
 
 /// Scenarios at a time; more would make the legacy's scripts slow enough to matter.
-const WORKERS: usize = 5;
+const WORKERS: usize = 8;
 
 /// One behaviour, and the modes of `auto_failback` in which it is looked at.
 #[derive(Clone, Copy)]
