@@ -463,6 +463,18 @@ pub(crate) fn traditional_compression(draft: &mut Draft<'_>, given: &Given<'_>) 
             return Err(draft.refuse_legacy(given, "bad-traditional-compression", message));
         }
     }
+    // Seen of 3.0.6, which asks only whether a module is loaded by now: the default comes later and is not complained of.
+    if draft.ha_cf.compression.traditional && draft.recorded("compression").is_some() {
+        let message =
+            "Traditional compression selected. Realtime behavior will likely be impacted(!)";
+        draft.say(given.mark(Diagnostic::legacy(
+            Severity::Warn,
+            "traditional-compression",
+            message,
+        )));
+        let see = "See http://linux-ha.org/wiki/Ha.cf#traditional_compression_-_controls_compression_mode for more information.";
+        draft.say_legacy(Severity::Info, "traditional-compression", see);
+    }
     Ok(())
 }
 

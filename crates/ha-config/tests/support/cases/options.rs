@@ -306,6 +306,13 @@ pub(super) fn scalars() -> Vec<Case> {
                 "ERROR Invalid core directory [foo]: Invalid argument",
             ],
         ),
+        accepted_saying(
+            "compression bz2\ntraditional_compression on",
+            &[
+                "WARN Traditional compression selected. Realtime behavior will likely be impacted(!)",
+                "info See http://linux-ha.org/wiki/Ha.cf#traditional_compression_-_controls_compression_mode for more information.",
+            ],
+        ),
         conflict("autojoin any"),
         conflict("autojoin other"),
         conflict("autojoin ANY"),
