@@ -222,14 +222,21 @@ impl Core {
         self.acquire_when_peers_are_known();
     }
 
-    /// A node that comes to life says `init` and `up` first, and `starting` when it is active. One that is active at once
-    /// ran while we could not hear it, and may hold what we hold. The legacy notices nothing then: its test for a healed
-    /// partition wants a generation that it knows already.
+    /// A node that comes to life says `init` and `up` first, and `starting` when it is active. One that we had declared
+    /// dead and that is active at once ran while we could not hear it, and may hold what we took over. The legacy
+    /// notices nothing if it has never heard that node before, since its test for a healed partition wants a generation
+    /// that it knows.
     fn notice_introduction(&mut self, name: &str, was_live: bool, status: &Status) {
         let due = self.now.mono + INTRODUCTION_WAIT;
-        let wanted = self.comm_up && self.config.managed && !was_live && *status == Status::Active;
+        let possible =
+            self.comm_up && self.config.managed && !was_live && *status == Status::Active;
         if let Some(node) = self.find_mut(name).filter(|node| !node.is_ping()) {
-            node.introduce_at = if wanted { Some(due) } else { None };
+            let declared_dead = std::mem::take(&mut node.declared_dead);
+            node.introduce_at = if possible && declared_dead {
+                Some(due)
+            } else {
+                None
+            };
         }
     }
 
@@ -318,6 +325,7 @@ impl Core {
         let was_heard = node.heard;
         let had_resources = node.has_resources;
         node.status = Status::Dead;
+        node.declared_dead = true;
         node.interval_known = false;
         node.status_ts = 0;
         node.introduce_at = None;

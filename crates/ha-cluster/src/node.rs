@@ -81,6 +81,8 @@ pub(crate) struct Node {
     pub(crate) deadtime: Duration,
     /// A packet of it was processed since it was last declared dead ("anypacketsyet").
     pub(crate) heard: bool,
+    /// We declared it dead, and it has not said since that it starts anew.
+    pub(crate) declared_dead: bool,
     /// It was active when we first heard it, so that nobody has told the other what it holds; when to ask.
     pub(crate) introduce_at: Option<Duration>,
     /// It may hold resources (`resource-protocol.md` 2.2).
@@ -119,6 +121,7 @@ impl Node {
             status_ts: 0,
             deadtime,
             heard: false,
+            declared_dead: false,
             introduce_at: None,
             has_resources: false,
             resource_seq: 0,

@@ -223,3 +223,28 @@ fn three_nodes_start_and_hold_their_own() {
         world.assert_holders(&[("A", "a"), ("B", "b"), ("C", "c")]);
     }
 }
+
+/// Nodes that miss each other's first words at a start are no strangers who hold each other's groups.
+#[test]
+fn a_first_status_that_says_active_is_no_reason_to_restart() {
+    for mode in MODES {
+        let mut world = World::new(2, failback(mode));
+        world.start(0);
+        world.run(ms(50));
+        world.start(1);
+        world.run(secs(30));
+        world.assert_holders(&[("A", "a"), ("B", "b")]);
+        for host in [0, 1] {
+            assert!(
+                !world.logged(host, "shutdown in progress"),
+                "{}",
+                world.story()
+            );
+            assert!(
+                !world.logged(host, "was active before we could hear it"),
+                "{}",
+                world.story()
+            );
+        }
+    }
+}
