@@ -11,7 +11,7 @@
 //! | [`haresources`] | resource groups |
 //! | `nodeinfo`, `test_options` | the small files |
 //! | `load` | all of them together: order, messages, exit codes |
-//! | `listing`, `environment` | what `-D` and `-v` print; what children find in their environment |
+//! | `listing` | what `-D` and `-v` print |
 //! | `facts`, [`testing`] | questions to the host, and a made-up host that answers them |
 //! | `diagnostic` | diagnostics as data |
 //!
@@ -20,7 +20,6 @@
 
 mod authkeys;
 mod diagnostic;
-mod environment;
 mod facts;
 mod ha_cf;
 pub mod haresources;
@@ -34,7 +33,6 @@ pub mod testing;
 
 pub use authkeys::parse_authkeys;
 pub use diagnostic::{Diagnostic, Origin, Parsed, Severity, Span};
-pub use environment::environment;
 pub use facts::{Facts, OsError, PathKind, User};
 pub use ha_cf::model::{
     ApiAuth, AutoFailback, AutoJoin, ClientChild, Facility, GenerationMethod, HaCf,
