@@ -28,7 +28,8 @@ impl Core {
             .take(99)
             .collect::<String>()
             .to_ascii_lowercase();
-        if self.nodes.len() >= NODES_MAX {
+        // Cut to its length it may be one that we know.
+        if self.nodes.len() >= NODES_MAX || self.find(&name).is_some() {
             self.error(format!("Add node {name} failed"));
             return;
         }

@@ -181,10 +181,11 @@ impl Core {
         let known = node.uuid.replace(uuid);
         if known.is_some_and(|known| known != uuid) {
             let name = node.name.clone();
-            self.info(format!(
-                "node {name} changed its uuid to {}",
-                uuid_text(&uuid)
-            ));
+            // Two machines that share a name would say so with every packet.
+            self.log_limited(Cause::Uuid, || {
+                let text = format!("node {name} changed its uuid to {}", uuid_text(&uuid));
+                vec![(Level::Info, text)]
+            });
         }
     }
 
@@ -263,7 +264,7 @@ impl Core {
                 Verdict::Deliver
             }
             Arrival::Gap { after } => {
-                self.counters.lost += seq - after - 1;
+                self.counters.lost = self.counters.lost.saturating_add(seq - after - 1);
                 self.warn(format!(
                     "{} lost packet(s) for [{source}] [{after}:{seq}]",
                     seq - after - 1
@@ -286,7 +287,7 @@ impl Core {
                 Verdict::Deliver
             }
             Arrival::Flood { lost } => {
-                self.counters.lost += lost;
+                self.counters.lost = self.counters.lost.saturating_add(lost);
                 self.warn(format!(
                     "{lost} lost packet(s) for [{source}] [{}:{seq}]",
                     seq - lost - 1

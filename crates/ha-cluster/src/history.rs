@@ -76,10 +76,10 @@ impl History {
         if seq < lowest {
             return Lookup::TooLow;
         }
-        // Numbers are consecutive: every sequenced message is recorded.
-        let index = usize::try_from(seq - lowest).unwrap_or(usize::MAX);
-        match self.entries.get_mut(index) {
-            Some(entry) if entry.seq == seq => {
+        // Numbers ascend but need not be consecutive: a message that could not be encoded has used one up.
+        let found = self.entries.binary_search_by_key(&seq, |entry| entry.seq);
+        match found.ok().and_then(|index| self.entries.get_mut(index)) {
+            Some(entry) => {
                 if entry.last_sent > entry.first_sent && now.saturating_sub(entry.last_sent) < pause
                 {
                     return Lookup::TooSoon;
@@ -87,7 +87,7 @@ impl History {
                 entry.last_sent = now.max(entry.first_sent + Duration::from_nanos(1));
                 Lookup::Found(entry.sent.clone())
             }
-            _ => Lookup::NotFound,
+            None => Lookup::NotFound,
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) enum Cause {
     Replay,
     /// Somebody sends under our own name.
     OwnName,
+    /// A node's UUID is another one.
+    Uuid,
     /// A retransmission that cannot be done.
     Rexmit,
     /// Resource messages that do not fit the state.

@@ -149,7 +149,7 @@ impl Tracking {
             .keys()
             .next()
             .map_or(last, |first| first.saturating_sub(1));
-        let back = (complete_to + ACK_PERIOD - self.ack_trigger) % ACK_PERIOD;
+        let back = (complete_to % ACK_PERIOD + ACK_PERIOD - self.ack_trigger) % ACK_PERIOD;
         let ack = complete_to.checked_sub(back)?;
         if ack == 0 || ack <= self.acked {
             return None;

@@ -200,3 +200,59 @@ fn unknown_messages_of_any_name_are_harmless() {
     world.run(secs(5));
     world.assert_agreement();
 }
+
+#[test]
+fn the_highest_sequence_number_of_all_is_a_number_like_others() {
+    let mut world = World::settled(2, Settings::default());
+    for generation in [1 << 20, 1 << 21, 1 << 22] {
+        for seq in [1, u64::MAX] {
+            let message = status_of("b", seq, generation);
+            world.inject_packet(0, &packet(&message, &World::keys()));
+        }
+    }
+    assert!(world.logged(0, "lost a lot of packets!"));
+}
+
+#[test]
+fn a_long_name_is_added_once() {
+    let mut world = World::settled(2, Settings::default());
+    for _ in 0..3 {
+        let mut message = Message::new();
+        message.push("t", "addnode");
+        message.push("nodelist", "n".repeat(150));
+        world.feed(0, Input::Inject { message });
+    }
+    assert_eq!(snapshot(&world, 0).nodes.len(), 3);
+}
+
+#[test]
+fn two_machines_of_one_name_do_not_fill_the_log() {
+    let mut world = World::settled(2, Settings::default());
+    let lines = world.hosts[0].log.len();
+    for round in 0..200u8 {
+        let mut message = status_of("b", 1, 1);
+        message.set_binary("srcuuid", &[2 + round % 2; 16]);
+        world.inject_packet(0, &packet(&message, &World::keys()));
+    }
+    assert!(world.hosts[0].log.len() < lines + 20, "{}", world.story());
+}
+
+#[test]
+fn a_message_too_large_to_send_does_not_spoil_what_is_sent_after_it() {
+    let mut world = World::settled(2, Settings::default());
+    let mut message = Message::new();
+    message.push("t", "huge");
+    message.push("x", "x".repeat(300_000));
+    world.feed(0, Input::Inject { message });
+    world.run(secs(1));
+    // b misses one of the messages that follow, and asks for it.
+    world.partition(0, 1);
+    world.run(secs(1));
+    world.heal();
+    world.run(secs(3));
+    let lost = |line: &(std::time::Duration, ha_cluster::Level, String)| {
+        line.2.starts_with("Irretrievably lost packet")
+    };
+    let count = world.hosts[1].log.iter().filter(|line| lost(line)).count();
+    assert!(count <= 1, "{}", world.story());
+}
