@@ -135,6 +135,17 @@ impl Core {
         self.config.auto_failback.auto()
     }
 
+    /// What a process that is executed in our place finds here; none if we have not begun to take anything, so that it
+    /// must start as from the command line.
+    pub(crate) fn left_to_successor(&self) -> Option<Hold> {
+        let rsc = &self.rsc;
+        if !self.comm_up {
+            // Executed with `-R` ourselves, we may hold what we have not spoken of yet.
+            return rsc.inherited;
+        }
+        (!rsc.first_acquisition_waits).then_some(rsc.ihold)
+    }
+
     /// The predicate S of 2.2: nothing is under way.
     pub(crate) fn stable(&self) -> bool {
         let rsc = &self.rsc;

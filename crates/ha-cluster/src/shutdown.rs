@@ -42,6 +42,8 @@ enum Phase {
 pub(crate) struct Shutdown {
     goal: Option<Goal>,
     phase: Phase,
+    /// Clients are stopped although resources are still held: for a quick restart.
+    keeps: bool,
     warned: bool,
     /// Until when a wanted shutdown waits for the other's stability.
     patience: Option<Duration>,
@@ -85,11 +87,12 @@ impl Shutdown {
 impl Core {
     /// SIGTERM.
     pub(crate) fn request_shutdown(&mut self) {
+        // What is under way may be meant to come back; that is over now.
+        self.shutdown.goal = Some(Goal::Stop);
         if self.shutdown.in_progress() {
             self.info("Heartbeat shutdown already underway.");
             return;
         }
-        self.shutdown.goal = Some(Goal::Stop);
         if !self.comm_up {
             self.warn("Shutdown delayed until Communication is up.");
             return;
@@ -172,6 +175,7 @@ impl Core {
 
     fn stop_clients(&mut self) {
         self.shutdown.phase = Phase::StoppingClients;
+        self.shutdown.keeps = self.shutdown.goal == Some(Goal::QuickRestart);
         self.send_status();
         self.act(Action::StopClients);
     }
@@ -180,16 +184,25 @@ impl Core {
         if self.shutdown.phase != Phase::StoppingClients {
             return;
         }
+        if self.shutdown.keeps && self.shutdown.goal == Some(Goal::Stop) {
+            // SIGTERM came while we prepared to be executed anew: what we kept for that must be given up first.
+            self.shutdown.keeps = false;
+            self.shutdown.phase = Phase::Running;
+            self.retry_shutdown();
+            self.warn_if_delayed();
+            return;
+        }
         self.send_status();
         let local = self.config.local.clone();
         self.info(format!("{local} Heartbeat shutdown complete."));
         self.shutdown.phase = Phase::Over;
         let exit = match self.shutdown.goal {
-            Some(Goal::QuickRestart) => ExitKind::QuickRestart {
-                held: if self.nice() {
-                    Some(self.rsc.ihold)
-                } else {
-                    None
+            Some(Goal::QuickRestart) => match self.left_to_successor() {
+                Some(held) => ExitKind::QuickRestart {
+                    held: self.nice().then_some(held),
+                },
+                None => ExitKind::Restart {
+                    pause: Duration::ZERO,
                 },
             },
             Some(Goal::Restart) => ExitKind::Restart {

@@ -1,6 +1,6 @@
 //! Scripts that fail, packets that get lost, nodes that die at the worst moment.
 
-use ha_cluster::AutoFailback;
+use ha_cluster::{AutoFailback, ExitKind, Input};
 
 use crate::world::{Settings, World, failback, ms, secs};
 
@@ -163,4 +163,82 @@ fn a_script_that_hangs_in_one_group_does_not_keep_another_from_its_start() {
     world.run(secs(60));
     assert!(world.holders("A").is_empty());
     world.assert_holders(&[("A2", "a"), ("B", "b")]);
+}
+
+#[test]
+fn a_reload_at_every_moment_of_a_start() {
+    for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
+        for step in 0..80 {
+            let mut world = World::new(2, failback(mode));
+            world.start_all();
+            world.run(ms(step * 250));
+            world.feed(0, Input::QuickRestart);
+            world.run(secs(90));
+            assert!(
+                one_holder_each(&world),
+                "{mode:?} step {step}\n{}",
+                world.story()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_reload_before_the_start_is_complete_forgets_nothing() {
+    for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
+        // Alone, first before it holds anything, then while it holds everything.
+        let mut world = World::new(2, failback(mode));
+        world.start(0);
+        world.run(secs(2));
+        world.feed(0, Input::QuickRestart);
+        world.run(secs(40));
+        world.assert_holders(&[("A", "a"), ("B", "a")]);
+        world.feed(0, Input::QuickRestart);
+        world.run(secs(2));
+        world.feed(0, Input::QuickRestart);
+        // In legacy mode a node asks only those who are active already before it takes its groups.
+        let pause = match mode {
+            AutoFailback::Legacy => secs(20),
+            _ => secs(2),
+        };
+        world.run(pause);
+        world.start(1);
+        world.run(secs(60));
+        assert!(one_holder_each(&world), "{mode:?}\n{}", world.story());
+    }
+}
+
+#[test]
+fn a_stop_during_a_restart_after_a_partition_is_heeded() {
+    let mut world = World::settled(2, Settings::default());
+    world.partition(0, 1);
+    world.run(secs(10));
+    world.hosts[0].script_time = secs(2);
+    world.heal();
+    world.until("a gives everything up", secs(20), |w| {
+        w.logged(0, "Giving up all HA resources.")
+    });
+    world.shutdown(0);
+    world.run(secs(60));
+    assert_eq!(world.hosts[0].exited, Some(ExitKind::Shutdown));
+    world.assert_holders(&[("A", "b"), ("B", "b")]);
+}
+
+#[test]
+fn a_stop_while_a_reload_waits_for_clients_releases_everything() {
+    for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
+        let mut world = World::settled(2, failback(mode));
+        world.hosts[0].client_time = secs(5);
+        world.feed(0, Input::QuickRestart);
+        world.run(secs(1));
+        world.shutdown(0);
+        world.run(secs(60));
+        assert_eq!(
+            world.hosts[0].exited,
+            Some(ExitKind::Shutdown),
+            "{mode:?}\n{}",
+            world.story()
+        );
+        world.assert_holders(&[("A", "b"), ("B", "b")]);
+    }
 }

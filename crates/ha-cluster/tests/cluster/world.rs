@@ -29,6 +29,9 @@ pub struct Host {
     pub log: Vec<(Duration, Level, String)>,
     pub faults: Faults,
     pub script_time: Duration,
+    /// How long respawn clients take to end.
+    pub client_time: Duration,
+    clients_end: Option<Duration>,
     jobs: Vec<(Duration, JobId, Job)>,
     /// Not scheduled at all until then.
     pub stopped_until: Option<Duration>,
@@ -113,6 +116,8 @@ impl World {
                 log: Vec::new(),
                 faults: Faults::default(),
                 script_time: ms(50),
+                client_time: Duration::ZERO,
+                clients_end: None,
                 jobs: Vec::new(),
                 stopped_until: None,
                 sent: Vec::new(),
@@ -278,7 +283,14 @@ impl World {
                     self.hosts[host].jobs.push((end, id, job));
                 }
                 Action::CommUp => self.hosts[host].comm_up = true,
-                Action::StopClients => self.feed(host, Input::ClientsGone),
+                Action::StopClients if self.hosts[host].client_time.is_zero() => {
+                    self.feed(host, Input::ClientsGone)
+                }
+                Action::StopClients => {
+                    // The second time there are none left.
+                    let time = std::mem::take(&mut self.hosts[host].client_time);
+                    self.hosts[host].clients_end = Some(self.now + time);
+                }
                 Action::Exit(kind) => self.exit(host, kind),
                 Action::FeedWatchdog | Action::AnnounceAddresses | Action::Event(_) => {}
             }
@@ -435,7 +447,8 @@ impl World {
             let deadline = host.core.as_ref().and_then(Core::next_deadline).map(awake);
             let jobs = host.jobs.iter().map(|(at, ..)| *at).min().map(awake);
             let restart = host.restart_at.as_ref().map(|(at, _)| *at).map(awake);
-            [deadline, jobs, restart].into_iter().flatten()
+            let clients = host.clients_end.map(awake);
+            [deadline, jobs, restart, clients].into_iter().flatten()
         });
         packets.chain(hosts).min()
     }
@@ -511,6 +524,13 @@ impl World {
             {
                 self.hosts[host].restart_at = None;
                 self.start_with(host, restart);
+            }
+            if self.hosts[host]
+                .clients_end
+                .is_some_and(|at| at <= self.now)
+            {
+                self.hosts[host].clients_end = None;
+                self.feed(host, Input::ClientsGone);
             }
             let (ended, waiting) = std::mem::take(&mut self.hosts[host].jobs)
                 .into_iter()
