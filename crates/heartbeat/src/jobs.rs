@@ -149,6 +149,8 @@ pub(crate) struct Jobs {
     pub(crate) native: NativeAgents,
     /// A resource could not be stopped; the machine must go down.
     pub(crate) reboot_for: Option<String>,
+    /// The daemon ends: nothing is started any more.
+    closing: bool,
 }
 
 impl Jobs {
@@ -160,6 +162,7 @@ impl Jobs {
             ended: Vec::new(),
             native,
             reboot_for: None,
+            closing: false,
         }
     }
 
@@ -307,8 +310,10 @@ impl Jobs {
         RunId(self.next_run)
     }
 
-    /// Sends a signal to the process group of every script. True if there was one.
-    pub(crate) fn signal_all(&self, signal: Signal) -> bool {
+    /// The daemon ends: sends a signal to the process group of every script, and starts nothing after them. True if there
+    /// was one.
+    pub(crate) fn signal_all(&mut self, signal: Signal) -> bool {
+        self.closing = true;
         let mut any = false;
         for child in self.runs.iter().filter_map(|run| run.child.as_ref()) {
             any = true;
@@ -350,6 +355,9 @@ impl Jobs {
 
     /// Takes a job as far as it goes without waiting.
     fn advance(&mut self, shell: &mut Shell, id: RunId) {
+        if self.closing {
+            return;
+        }
         loop {
             let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else {
                 return;

@@ -432,3 +432,17 @@ fn a_release_does_not_overtake_what_goes_on_beside_a_script_that_hangs() {
     let stops = "one start ends\none stop begins\none stop ends\ntwo stop begins\ntwo stop ends\n";
     assert!(bench.events().ends_with(stops), "{}", bench.events());
 }
+
+#[test]
+fn nothing_is_started_after_the_scripts_were_told_to_end() {
+    let mut bench = Bench::new("alpha one\nalpha two\n");
+    bench.gate("one");
+    bench.start(1, Job::Acquire { set: Hold::LOCAL });
+    bench.until("the start hangs", |bench| {
+        bench.events() == "one start begins\n"
+    });
+    assert!(bench.jobs.signal_all(Signal::SIGKILL));
+    bench.until("no script runs", |bench| !bench.jobs.any_child());
+    assert_eq!(bench.events(), "one start begins\n");
+    assert!(bench.ended.is_empty());
+}
