@@ -159,7 +159,7 @@ impl Core {
     fn give_standby(&mut self, kind: Hold) {
         if kind == Hold::NONE {
             self.error("no resources to give up");
-            return;
+            return self.standby_came_to_nothing();
         }
         self.rsc.ostable = false;
         self.rsc.ihold = self.rsc.ihold.without(kind);
@@ -167,11 +167,17 @@ impl Core {
         self.start_release(kind);
     }
 
+    /// There was nothing to move, and no `done` will follow. (The legacy waits for it for an hour.)
+    fn standby_came_to_nothing(&mut self) {
+        self.standby_over();
+        self.rsc.ostable = true;
+    }
+
     /// We take: start scripts run here (2.4.6 OTHER).
     fn take_standby(&mut self, kind: Hold) {
         if kind == Hold::NONE {
             self.error("no resources to acquire");
-            return;
+            return self.standby_came_to_nothing();
         }
         self.start_acquire(kind);
     }

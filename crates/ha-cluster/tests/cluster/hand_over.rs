@@ -226,3 +226,17 @@ fn who_asks_for_the_node_list_first_hears_our_status() {
         "{kinds:?}"
     );
 }
+
+#[test]
+fn a_request_for_nothing_does_not_keep_the_cluster_busy_for_an_hour() {
+    let mut world = World::settled(2, failback(AutoFailback::Off));
+    world.standby(0, "everything");
+    world.run(secs(60));
+    for host in [0, 1] {
+        let core = world.hosts[host].core.as_ref().expect("runs");
+        assert!(core.snapshot().resources.stable, "{}", world.story());
+    }
+    world.standby(0, "all");
+    world.run(secs(5));
+    world.assert_holders(&[("A", "b"), ("B", "b")]);
+}
