@@ -115,6 +115,8 @@ fn run(name: &str, files: &Files) -> Legacy {
             "sh",
         ])
         .arg(&dir.0)
+        // A relative log file shall not land in the source tree.
+        .current_dir(&dir.0)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status()
