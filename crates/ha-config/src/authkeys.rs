@@ -121,7 +121,8 @@ impl Reading<'_> {
                         "missing-key",
                         format!("Auth method [{name}] requires a key"),
                     )
-                    .at(span),
+                    .at(span)
+                    .advise(format!("write a secret word after {name}")),
                 );
                 return;
             }

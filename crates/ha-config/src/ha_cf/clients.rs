@@ -22,25 +22,33 @@ pub(crate) fn failfast(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
 /// Length from which the legacy calls a user name too long.
 const USER_NAME_MAX: usize = 64;
 
+const USER_ADVICE: &str = "the first word must be a user of this machine, by name";
+
 fn client_child(draft: &mut Draft<'_>, given: &Given<'_>, failfast: bool) -> Outcome {
     let (user, command) = user_and_command(given.text).unwrap_or((given.text, b""));
     let (user, command) = (lossy(user), lossy(command));
     if user.len() >= USER_NAME_MAX {
         let message = "UID specified for client child is too long".to_owned();
-        return Err(draft.refuse_legacy(given, "respawn-user", message));
+        return Err(draft.refuse_with_advice(given, "respawn-user", message, USER_ADVICE));
     }
     let Some(account) = draft.facts.user(&user) else {
         let message = format!("Invalid uid [{user}] specified for client child");
-        return Err(draft.refuse_legacy(given, "respawn-user", message));
+        return Err(draft.refuse_with_advice(given, "respawn-user", message, USER_ADVICE));
     };
     let path = command.split_whitespace().next().unwrap_or_default();
     if !path.starts_with('/') {
         let message = format!("Client child command [{command}] is not full pathname");
-        return Err(draft.refuse_legacy(given, "respawn-path", message));
+        return Err(draft.refuse_with_advice(
+            given,
+            "respawn-path",
+            message,
+            "expected a user, then the whole path of a program",
+        ));
     }
     if !draft.facts.is_executable(path) {
         let message = format!("Client child command [{path}] is not executable");
-        return Err(draft.refuse_legacy(given, "respawn-not-executable", message));
+        let advice = "no such program, or it is not executable (is it below lib or lib64?)";
+        return Err(draft.refuse_with_advice(given, "respawn-not-executable", message, advice));
     }
     // Every whole-line directive comes from a line, so there is a place.
     let Some(span) = given.span.clone() else {

@@ -138,6 +138,17 @@ impl<'f> Draft<'f> {
         self.refuse(given.mark(Diagnostic::legacy(Severity::Error, code, message)))
     }
 
+    /// The same with a word on the cure.
+    pub(crate) fn refuse_with_advice(
+        &mut self,
+        given: &Given<'_>,
+        code: &'static str,
+        message: String,
+        advice: &str,
+    ) -> Refused {
+        self.refuse(given.mark(Diagnostic::legacy(Severity::Error, code, message).advise(advice)))
+    }
+
     /// Refuses what the legacy refuses in silence; `expected` says what would have been right.
     pub(crate) fn refuse_value(&mut self, given: &Given<'_>, expected: &str) -> Refused {
         let message = format!("bad value [{}] for {}", given.string(), given.directive);

@@ -400,7 +400,14 @@ fn illegal(draft: &mut Draft<'_>, given: &Given<'_>) -> Refused {
         given.directive,
         given.string()
     );
-    draft.refuse_legacy(given, "illegal-medium", message)
+    let advice = match given.directive {
+        "bcast" => {
+            "the interface must exist and have an IPv4 address with a broadcast address (ip -4 addr)"
+        }
+        "serial" => "expected the path of a serial line, such as /dev/ttyS0",
+        _ => "expected a host name that can be resolved, or an address",
+    };
+    draft.refuse_with_advice(given, "illegal-medium", message, advice)
 }
 
 /// The legacy refuses in silence here, or crashes.
