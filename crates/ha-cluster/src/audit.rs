@@ -118,13 +118,13 @@ impl Core {
             self.send_state();
         }
         let (mut set, (local_now, foreign_now)) = (Hold::NONE, self.conflicts());
-        if foreign && foreign_now {
+        if foreign {
             self.rsc.audit.foreign_conflict = None;
-            set.foreign = true;
+            set.foreign = foreign_now;
         }
-        if local && local_now {
+        if local {
             self.rsc.audit.local_conflict = None;
-            set.local = true;
+            set.local = local_now;
         }
         if set != Hold::NONE {
             self.warn(format!(

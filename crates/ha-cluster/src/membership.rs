@@ -422,6 +422,7 @@ impl Core {
             self.start_resources();
         }
         self.retry_shutdown();
+        self.warn_if_delayed();
     }
 
     /// Somebody wants the node list; answered at any time, also before our own comm-up.

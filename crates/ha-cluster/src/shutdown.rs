@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    fn warn_if_delayed(&mut self) {
+    pub(crate) fn warn_if_delayed(&mut self) {
         if self.shutdown.wanted() && !self.shutdown.in_progress() && !self.shutdown.warned {
             self.shutdown.warned = true;
             self.shutdown.patience = Some(self.now.mono + PATIENCE);
