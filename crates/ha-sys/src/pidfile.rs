@@ -1,13 +1,16 @@
 //! The pid file and the liveness test that goes with it (`install-and-cli.md` 3).
 //!
 //! The file is exactly 11 bytes: the pid right-aligned in ten columns and a newline. It is written under a name of its
-//! own and hard-linked into place, so that two daemons starting at once cannot both win. It is never removed at
+//! own and hard-linked into place, under a lock, so that two daemons starting at once cannot both win. It is never removed at
 //! shutdown; scripts know the difference between "no file" and "stale file".
 
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
 
 /// What a pid file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +41,14 @@ pub fn inspect(path: &Path) -> PidFile {
     }
 }
 
+/// The program that a process executes. An upgrade replaces the file under a running daemon, and the kernel then says so
+/// behind its name; it is the same daemon all the same, and must be found by `-k`. (The legacy loses sight of it.)
 fn executable(process: &str) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{process}/exe")).ok()
+    let path = fs::read_link(format!("/proc/{process}/exe")).ok()?;
+    let text = path.to_str()?;
+    Some(PathBuf::from(
+        text.strip_suffix(" (deleted)").unwrap_or(text),
+    ))
 }
 
 fn read_pid(path: &Path) -> Option<u32> {
@@ -85,6 +94,8 @@ impl std::error::Error for PidFileError {}
 /// [`PidFileError::Held`] if a live instance other than us is named there.
 pub fn create(path: &Path, former: Option<u32>) -> Result<(), PidFileError> {
     let own = std::process::id();
+    // Between the look at a stale file and its replacement nobody else may do the same.
+    let _alone = lock_directory(path);
     match inspect(path) {
         PidFile::Running { pid } if pid == own => return Ok(()),
         PidFile::Running { pid } if Some(pid) == former => {}
@@ -95,6 +106,21 @@ pub fn create(path: &Path, former: Option<u32>) -> Result<(), PidFileError> {
         (io::ErrorKind::AlreadyExists, PidFile::Running { pid }) => PidFileError::Held { pid },
         _ => PidFileError::Io(error),
     })
+}
+
+/// An advisory lock on the directory of a file, given up when dropped. Whoever cannot have it within a second goes on
+/// without: a strange lock must not keep heartbeat from starting.
+fn lock_directory(path: &Path) -> Option<Flock<fs::File>> {
+    let directory = path.parent()?;
+    let mut file = fs::File::open(directory).ok()?;
+    for _ in 0..100 {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err((back, _)) => file = back,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    None
 }
 
 /// Writes our pid whatever the file says.
