@@ -265,6 +265,10 @@ fn log(shell: &Shell, name: &str, result: &AgentResult) {
             }
         }
     }
+    // The legacy's reason goes to standard error, and so to nobody. What follows the first line is usage.
+    if let Some(reason) = result.stderr.first().filter(|_| result.code != 0) {
+        shell.logger.script_line(name, format!("WARNING: {reason}"));
+    }
 }
 
 /// `ENOBUFS` and `EAGAIN`: the interface's queue is full at this moment. `ENETDOWN`: it is down, and may come back.

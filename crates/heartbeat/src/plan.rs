@@ -129,7 +129,13 @@ impl Circumstances<'_> {
         let task = match notification.kind.as_str() {
             "status" if field("st") == "dead" && !field("info").contains("ping") && !from_us => {
                 let node = field("src").to_ascii_lowercase();
-                groups = cloned(self.resources.ours(&node));
+                groups = self
+                    .resources
+                    .ours(&node)
+                    .into_iter()
+                    .filter(|group| self.is_addressable(group))
+                    .cloned()
+                    .collect();
                 Task::mach_down(&node, groups.clone(), notification.nice, self.stop_retries)
             }
             "ip-request-resp" if to_us && field("ok") == "OK" => {
@@ -167,18 +173,19 @@ impl Circumstances<'_> {
             .groups
             .iter()
             .filter(wanted)
-            .filter(|group| !group.resources.is_empty())
+            .filter(|group| self.is_addressable(group))
             .cloned()
             .collect()
     }
-}
 
-fn cloned(groups: Vec<&Group>) -> Vec<Group> {
-    groups
-        .into_iter()
-        .filter(|group| !group.resources.is_empty())
-        .cloned()
-        .collect()
+    /// A line without resources is no group, and of several with one key only the first can be taken or given.
+    fn is_addressable(&self, group: &Group) -> bool {
+        !group.resources.is_empty()
+            && self
+                .resources
+                .group_with_key(group.key())
+                .is_some_and(|first| first.line == group.line)
+    }
 }
 
 fn keys_of(groups: &[Group]) -> Vec<String> {
@@ -243,6 +250,24 @@ mod tests {
             keys(Job::ReleaseStale { set: Hold::ALL }),
             ["10.0.0.1", "10.0.0.2", "mail"]
         );
+    }
+
+    #[test]
+    fn of_several_groups_with_one_key_only_the_first_counts() {
+        let resources = parse(b"alpha 10.0.0.1 web\nbeta 10.0.0.1 mail\n");
+        let circumstances = Circumstances {
+            resources: &resources,
+            local: "alpha",
+            stop_retries: StopRetries::default(),
+            handlers: "/etc/ha.d/rc.d",
+        };
+        assert_eq!(keys_of(&circumstances.set(Hold::ALL)), ["10.0.0.1"]);
+        assert!(circumstances.set(Hold::FOREIGN).is_empty());
+        let dead = notification("status", &[("st", "dead"), ("src", "beta")]);
+        match circumstances.plan(&dead, |_| Handler::Stock) {
+            Plan::Tasks { keys, .. } => assert!(keys.is_empty(), "{keys:?}"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
