@@ -105,6 +105,8 @@ const MANUALS: &[&str] = &[
     "haresources.5",
     "hb_addnode.1",
     "hb_delnode.1",
+    "hb_setweight.1",
+    "hb_setsite.1",
     "hb_standby.1",
     "hb_takeover.1",
     "heartbeat.8",
@@ -311,6 +313,8 @@ mod tests {
                 "/usr/share/man/man1/hb_takeover.1",
                 "/usr/share/man/man1/hb_addnode.1",
                 "/usr/share/man/man1/hb_delnode.1",
+                "/usr/share/man/man1/hb_setweight.1",
+                "/usr/share/man/man1/hb_setsite.1",
             ] {
                 assert!(
                     matches!(tree.get(path), Some(What::Text { mode: 0o644, .. })),
