@@ -36,6 +36,8 @@ struct Case {
 
 enum End {
     Passed,
+    /// At the second try; what the first one said.
+    PassedLater(String),
     Failed(String),
     Skipped(String),
 }
@@ -78,6 +80,7 @@ pub fn run(scenarios: &[Scenario]) -> i32 {
     let queue = Mutex::new(cases);
     let (sender, results) = mpsc::channel();
     let (mut passed, mut failures, mut skipped) = (0, Vec::new(), 0);
+    let mut later = Vec::new();
     thread::scope(|scope| {
         for _ in 0..workers {
             let (queue, sender) = (&queue, sender.clone());
@@ -97,6 +100,11 @@ pub fn run(scenarios: &[Scenario]) -> i32 {
                     passed += 1;
                     println!("test {name} ... ok");
                 }
+                End::PassedLater(first) => {
+                    passed += 1;
+                    println!("test {name} ... ok (second try)");
+                    later.push((name, first));
+                }
                 End::Skipped(reason) => {
                     skipped += 1;
                     println!("test {name} ... skipped: {reason}");
@@ -108,12 +116,15 @@ pub fn run(scenarios: &[Scenario]) -> i32 {
             }
         }
     });
-    for (name, text) in &failures {
+    for (name, text) in later.iter().chain(&failures) {
         println!("\n---- {name} ----\n{text}");
     }
     println!("\n{total} scenarios in {} s", started.elapsed().as_secs());
+    for (name, _) in &later {
+        println!("    passed at the second try only: {name}");
+    }
     for (name, _) in &failures {
-        println!("    {name}");
+        println!("    failed: {name}");
     }
     println!(
         "{passed} passed, {} failed, {skipped} skipped",
@@ -122,17 +133,15 @@ pub fn run(scenarios: &[Scenario]) -> i32 {
     i32::from(!failures.is_empty())
 }
 
-/// Two scripts of the legacy that write into its FIFO at the same moment mix their messages, and both are lost: about
-/// one start in fifty never gets its resources. A pair with a legacy node therefore has a second try.
+/// Who fails has a second try, with everything about the first one in the report: two scripts of the legacy that write
+/// into its FIFO at the same moment lose both messages (about one start in fifty never gets its resources), and a machine
+/// that did not run for seconds makes every short dead time too short.
 fn run_one(case: &Case) -> End {
-    let first = try_one(case);
-    let has_legacy = case.variant.pair.contains(&Implementation::Legacy);
-    match first {
-        End::Failed(text) if has_legacy => {
-            let reason = text.lines().next().unwrap_or_default().to_owned();
-            println!("     {} once more, after: {reason}", case.name);
-            try_one(case)
-        }
+    match try_one(case) {
+        End::Failed(first) => match try_one(case) {
+            End::Passed => End::PassedLater(first),
+            end => end,
+        },
         end => end,
     }
 }
