@@ -326,7 +326,7 @@ impl Core {
     }
 
     /// A message about resources that was lost and came again, or took longer, says nothing against a newer one.
-    fn is_overtaken(&mut self, source: &str, message: &Message) -> bool {
+    pub(crate) fn is_overtaken(&mut self, source: &str, message: &Message) -> bool {
         let seq = message.hex("seq").unwrap_or(0);
         let Some(node) = self.find_mut(source) else {
             return true;

@@ -109,6 +109,9 @@ impl Core {
                 self.rsc.standby_deadline = Some(now + SCRIPTS_WAIT);
                 self.info(format!("standby: acquire [{kind}] resources from {source}"));
                 self.rsc.standby = Standby::Done;
+                // Its word that it has released may be the first that reaches us of it.
+                self.rsc.ohold = self.rsc.ohold.without(kind);
+                self.is_overtaken(source, message);
                 self.take_standby(kind);
             }
             (Standby::Other, "other", true) => {}

@@ -242,3 +242,28 @@ fn a_stop_while_a_reload_waits_for_clients_releases_everything() {
         world.assert_holders(&[("A", "b"), ("B", "b")]);
     }
 }
+
+/// The giver's announcement may be lost; its `done` says the same, and nobody is to complain of two owners.
+#[test]
+fn a_lost_announcement_of_a_standby_is_no_contradiction() {
+    for seed in 1..=40 {
+        let mut world = World::settled(
+            2,
+            Settings {
+                seed,
+                failback: AutoFailback::Off,
+                ..Settings::default()
+            },
+        );
+        world.loss = 30;
+        world.standby(0, "all");
+        world.run(secs(20));
+        for host in [0, 1] {
+            assert!(
+                !world.logged(host, "Both machines own"),
+                "seed {seed}\n{}",
+                world.story()
+            );
+        }
+    }
+}
