@@ -9,6 +9,7 @@
 //! | `ha_cf` | ha.cf: grammar, table of directives, values, defaults, cross-checks |
 //! | `authkeys` | the key ring |
 //! | [`haresources`] | resource groups |
+//! | [`ldirectord`] | ldirectord.cf |
 //! | `nodeinfo`, `test_options` | the small files |
 //! | `load` | all of them together: order, messages, exit codes |
 //! | `listing` | what `-D` and `-v` print |
@@ -23,6 +24,7 @@ mod diagnostic;
 mod facts;
 mod ha_cf;
 pub mod haresources;
+pub mod ldirectord;
 mod lines;
 mod listing;
 mod load;
