@@ -8,7 +8,11 @@
 #![forbid(unsafe_code)]
 
 mod conversation;
+mod pattern;
+mod protocols;
 mod verdict;
 
 pub use conversation::{Conversation, Effect, Effects, Event, Host, Target, Transport};
+pub use pattern::{Pattern, PatternError};
+pub use protocols::{Environment, Seed};
 pub use verdict::Verdict;
