@@ -7,12 +7,16 @@
 //! The rules come from the reference document `ldirectord.md`, section 6.
 #![forbid(unsafe_code)]
 
+mod checker;
 mod conversation;
 mod pattern;
 mod protocols;
+mod validate;
 mod verdict;
 
+pub use checker::{Checker, Outcome, Settings};
 pub use conversation::{Conversation, Effect, Effects, Event, Host, Target, Transport};
 pub use pattern::{Pattern, PatternError};
 pub use protocols::{Environment, Seed};
+pub use validate::validate;
 pub use verdict::Verdict;
