@@ -49,7 +49,7 @@ impl fmt::Display for Change {
 }
 
 /// What follows the service's name in a command that makes or changes it, in the order of `ipvsadm -S`.
-struct ServiceWords<'a>(&'a Service);
+pub(crate) struct ServiceWords<'a>(pub(crate) &'a Service);
 
 impl fmt::Display for ServiceWords<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

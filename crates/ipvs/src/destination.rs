@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::Family;
+
 /// How packets get to the real server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Forward {
@@ -46,6 +48,16 @@ pub struct DestinationKey {
     pub port: u16,
 }
 
+impl DestinationKey {
+    /// Family of its address.
+    pub fn family(&self) -> Family {
+        match self.address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+}
+
 impl fmt::Display for DestinationKey {
     /// `192.168.6.42:80` or `[fd00::2a]:80`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,4 +78,15 @@ pub struct Destination {
     pub upper_threshold: u32,
     /// New connections again below this many, 0: no limit.
     pub lower_threshold: u32,
+}
+
+/// What a real server carries at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Established connections.
+    pub active: u32,
+    /// Connections that the kernel still remembers.
+    pub inactive: u32,
+    /// Clients that are held by persistence.
+    pub persistent: u32,
 }
