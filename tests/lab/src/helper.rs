@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::process::exit;
 
-use crate::{LabError, Result, init, namespaces, probe, rootfs, send};
+use crate::{LabError, Result, browser, init, namespaces, probe, rootfs, send, web};
 
 /// The first argument of a helper process.
 pub(crate) const MARKER: &str = "--ha-lab-helper";
@@ -37,6 +37,8 @@ pub fn run_if_helper() {
         "host-init" => init::host_init(&options),
         "probe" => probe::run(&options),
         "send" => send::run(&options),
+        "web" => web::run(&options),
+        "browse" => browser::run(&options),
         _ => Err(LabError::unexpected(format!(
             "unknown helper role {role:?}"
         ))),

@@ -25,6 +25,7 @@
 //! which of its needs is not met, and a caller that can live without reports a skip.
 #![forbid(unsafe_code)]
 
+mod browser;
 mod capture;
 mod control;
 mod error;
@@ -43,7 +44,9 @@ mod rootfs;
 mod send;
 mod test_rsc;
 mod wait;
+mod web;
 
+pub use browser::{Browser, Request};
 pub use capture::{CapturedPacket, Direction};
 pub use error::LabError;
 pub use exec::Output;
@@ -57,6 +60,7 @@ pub use lab::{Lab, LabOptions};
 pub use probe::{Gap, Probe, ProbeReport};
 pub use test_rsc::{Misbehaviour, TestRsc, TestRscCall};
 pub use wait::{millis, seconds, wait_until};
+pub use web::WebServer;
 
 /// The result of everything the harness does.
 pub type Result<T, E = LabError> = std::result::Result<T, E>;
