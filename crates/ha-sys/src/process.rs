@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -43,6 +44,26 @@ pub fn exists(pid: u32) -> bool {
     match to_pid(pid).map(|pid| kill(pid, None)) {
         Ok(Ok(())) | Ok(Err(nix::errno::Errno::EPERM)) => true,
         Ok(Err(_)) | Err(_) => false,
+    }
+}
+
+/// Raises the number of descriptors that we may have to what the administrator allows at most, and further if we may.
+/// Returns how many that is now. Children inherit it.
+///
+/// # Errors
+/// As `getrlimit(2)`. Not being allowed more is no error.
+pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft >= wanted {
+        return Ok(soft);
+    }
+    if hard < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() {
+        return Ok(wanted);
+    }
+    let reachable = hard.min(wanted);
+    match setrlimit(Resource::RLIMIT_NOFILE, reachable, hard) {
+        Ok(()) => Ok(reachable),
+        Err(_) => Ok(soft),
     }
 }
 
@@ -118,6 +139,14 @@ pub(crate) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_of_descriptors_is_raised_and_never_lowered() {
+        let (before, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(raise_descriptor_limit(1).unwrap(), before);
+        assert_eq!(raise_descriptor_limit(hard).unwrap(), hard);
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (hard, hard));
+    }
 
     #[test]
     fn never_signals_everybody() {

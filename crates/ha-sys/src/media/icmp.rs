@@ -26,7 +26,7 @@ const ICMP_FILTER: libc::c_int = 1;
 /// `ICMPV6_FILTER`, from the kernel's `linux/icmpv6.h`.
 const ICMP6_FILTER: libc::c_int = 1;
 const ECHO_REPLY: u32 = 0;
-const ECHO6_REQUEST: u8 = 128;
+pub(super) const ECHO6_REQUEST: u8 = 128;
 const ECHO6_REPLY: u8 = 129;
 
 struct PingMedium {
@@ -71,14 +71,14 @@ fn finish(opened: io::Result<PingMedium>, started: &str, said: &mut Said) -> Out
     }
 }
 
-fn open_v4() -> io::Result<Socket> {
+pub(super) fn open_v4() -> io::Result<Socket> {
     let socket = Socket::new(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)?;
     let all_but_replies: u32 = !(1 << ECHO_REPLY);
     socket.set(libc::SOL_RAW, ICMP_FILTER, &all_but_replies)?;
     Ok(socket)
 }
 
-fn open_v6() -> io::Result<Socket> {
+pub(super) fn open_v6() -> io::Result<Socket> {
     let socket = Socket::new(libc::AF_INET6, libc::SOCK_RAW, libc::IPPROTO_ICMPV6)?;
     // One bit per type, set to block it.
     let mut blocked = [u32::MAX; 8];
@@ -193,13 +193,13 @@ impl Medium for PingMedium {
     }
 }
 
-fn source_v4(packet: &[u8]) -> Option<Ipv4Addr> {
+pub(super) fn source_v4(packet: &[u8]) -> Option<Ipv4Addr> {
     let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
     Some(source.into())
 }
 
 /// An ICMPv6 message without IP header. The kernel has verified its checksum.
-fn parse_v6(packet: &[u8]) -> Option<Echo<'_>> {
+pub(super) fn parse_v6(packet: &[u8]) -> Option<Echo<'_>> {
     let (header, payload) = packet.split_first_chunk::<8>()?;
     let [kind, code, _, _, id_first, id_second, seq_first, seq_second] = *header;
     (kind == ECHO6_REPLY && code == 0).then_some(Echo {

@@ -4,6 +4,7 @@
 //! patience (a port still in use, an interface without an address yet), so [`MediumSetup::open`] is a step that can ask
 //! to be repeated after a while instead of sleeping. Reading and writing never block.
 
+mod echo;
 mod icmp;
 mod serial;
 mod socket;
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::log::Priority;
+
+pub use echo::{EchoReply, EchoSocket};
 
 /// Room for whatever one read can bring: the largest datagram that UDP or ICMP carries is a little smaller.
 pub const RECEIVE_MAX: usize = 65_536;

@@ -153,6 +153,29 @@ impl Socket {
         quiet(received)
     }
 
+    /// As [`Socket::receive`], with the sender's IPv4 address (for sockets that give no IP header).
+    pub(super) fn receive_from_v4(
+        &self,
+        buffer: &mut [u8],
+    ) -> io::Result<Option<(usize, Ipv4Addr)>> {
+        // SAFETY: all-zero is a valid `sockaddr_in`.
+        let mut from: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+        let mut length = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+        // SAFETY: buffer and address are writable for the lengths given.
+        let received = unsafe {
+            libc::recvfrom(
+                self.0.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                libc::MSG_DONTWAIT,
+                (&raw mut from).cast(),
+                &mut length,
+            )
+        };
+        Ok(quiet(received)?
+            .map(|length| (length, Ipv4Addr::from(u32::from_be(from.sin_addr.s_addr)))))
+    }
+
     /// As [`Socket::receive`], with the sender's IPv6 address (a raw IPv6 socket gives no header).
     pub(super) fn receive_from_v6(
         &self,
