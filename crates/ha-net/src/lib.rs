@@ -14,6 +14,7 @@ mod announcement;
 mod arp;
 mod arp_socket;
 mod error;
+mod kernel_socket;
 mod link;
 mod netlink;
 mod netlink_decode;

@@ -1,7 +1,6 @@
 //! Asking and changing the kernel's links, addresses and routes.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
@@ -16,12 +15,10 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::address::{Address, Family, Scope};
 use crate::error::NetError;
+use crate::kernel_socket::KernelSocket;
 use crate::link::Link;
 use crate::netlink_decode as decode;
 use crate::route::Route;
@@ -29,9 +26,6 @@ use crate::route::Route;
 /// Time allowed for one call, unless [`Netlink::set_patience`] says otherwise. The kernel answers in microseconds; only a
 /// kernel that is stuck takes longer, and then the cluster must go on.
 const PATIENCE: Duration = Duration::from_millis(250);
-
-/// Room for one datagram. The kernel never makes a part of a dump larger than this.
-const BUFFER_LEN: usize = 32 * 1024;
 
 /// A dump that changes under our eyes is taken again so many times.
 const DUMP_TRIES: u32 = 4;
@@ -46,8 +40,7 @@ const ENTRIES_MAX: usize = 100_000;
 /// close-on-exec.
 #[derive(Debug)]
 pub struct Netlink {
-    socket: Socket,
-    buffer: Box<[u8]>,
+    socket: KernelSocket,
     sequence: u32,
     patience: Duration,
 }
@@ -55,18 +48,8 @@ pub struct Netlink {
 impl Netlink {
     /// Opens the socket.
     pub fn open() -> Result<Netlink, NetError> {
-        const DOING: &str = "open route netlink";
-        let mut socket =
-            Socket::new(NETLINK_ROUTE).map_err(|source| NetError::system(DOING, source))?;
-        socket
-            .bind_auto()
-            .map_err(|source| NetError::system(DOING, source))?;
-        socket
-            .set_non_blocking(true)
-            .map_err(|source| NetError::system(DOING, source))?;
         Ok(Netlink {
-            socket,
-            buffer: vec![0; BUFFER_LEN].into_boxed_slice(),
+            socket: KernelSocket::open("open route netlink", NETLINK_ROUTE)?,
             sequence: 0,
             patience: PATIENCE,
         })
@@ -295,8 +278,7 @@ impl Netlink {
         self.send(doing, flags, request)?;
         let mut consistent = true;
         loop {
-            let length = self.receive(doing, deadline)?;
-            let mut rest = self.buffer.get(..length).unwrap_or_default();
+            let mut rest = self.socket.receive(doing, deadline)?;
             while !rest.is_empty() {
                 let message =
                     NetlinkBuffer::new_checked(rest).map_err(|_| NetError::malformed(doing))?;
@@ -338,47 +320,7 @@ impl Netlink {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        let kernel = SocketAddr::new(0, 0);
-        self.socket
-            .send_to(&bytes, &kernel, 0)
-            .map_err(|source| NetError::system(doing, source))?;
-        Ok(())
-    }
-
-    /// Receives one datagram from the kernel into the buffer and returns its length.
-    fn receive(&mut self, doing: &'static str, deadline: Instant) -> Result<usize, NetError> {
-        loop {
-            match self
-                .socket
-                .recv_from(&mut &mut self.buffer[..], libc::MSG_TRUNC)
-            {
-                Ok((length, _)) if length > self.buffer.len() => {
-                    return Err(NetError::malformed(doing));
-                }
-                // Any process may write to our socket; only port 0 is the kernel.
-                Ok((_, sender)) if sender.port_number() != 0 => {}
-                Ok((length, _)) => return Ok(length),
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN | libc::EINTR) => self.wait(doing, deadline)?,
-                    _ => return Err(NetError::system(doing, error)),
-                },
-            }
-        }
-    }
-
-    fn wait(&self, doing: &'static str, deadline: Instant) -> Result<(), NetError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(NetError::timed_out(doing));
-        }
-        // Rounded up, so that the last round does not spin.
-        let left = left.as_millis().saturating_add(1);
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut waiting = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut waiting, timeout) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(errno) => Err(NetError::system(doing, errno)),
-        }
+        self.socket.send(doing, &bytes)
     }
 }
 
