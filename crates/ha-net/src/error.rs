@@ -22,6 +22,8 @@ pub enum Trouble {
     TimedOut,
     /// The answer could not be understood.
     Malformed,
+    /// The kernel has no IPVS: its module is not loaded.
+    NoIpvs,
 }
 
 impl NetError {
@@ -58,7 +60,7 @@ impl NetError {
     pub fn errno(&self) -> Option<i32> {
         match &self.trouble {
             Trouble::System(source) => source.raw_os_error(),
-            Trouble::TimedOut | Trouble::Malformed => None,
+            Trouble::TimedOut | Trouble::Malformed | Trouble::NoIpvs => None,
         }
     }
 }
@@ -70,6 +72,7 @@ impl fmt::Display for NetError {
             Trouble::System(source) => source.fmt(f),
             Trouble::TimedOut => f.write_str("no answer from the kernel in time"),
             Trouble::Malformed => f.write_str("answer not understood"),
+            Trouble::NoIpvs => f.write_str("no IPVS in the kernel"),
         }
     }
 }
@@ -78,7 +81,7 @@ impl Error for NetError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.trouble {
             Trouble::System(source) => Some(source),
-            Trouble::TimedOut | Trouble::Malformed => None,
+            Trouble::TimedOut | Trouble::Malformed | Trouble::NoIpvs => None,
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Links, IPv4 and IPv6 addresses and routes over route netlink, and ARP announcements over packet sockets.
+//! Links, IPv4 and IPv6 addresses and routes over route netlink, ARP announcements over packet sockets, and the kernel's
+//! table of virtual services over generic netlink.
 //!
 //! The crate has a pure half and a half that talks to the kernel:
 //!
 //! * pure: [`ArpFrame`] (bytes of a frame), [`Announcement`] (when to send which frame), [`RivalWatch`] (who else claims
 //!   an address of ours), [`route::select`] (which route leads to an address);
 //! * kernel: [`Netlink`] (ask and change), [`ArpSocket`] (send and hear frames), [`pidfile`] (the pid file by which
-//!   announcing processes of either implementation find and replace each other).
+//!   announcing processes of either implementation find and replace each other), [`Ipvs`] (read and change the table whose
+//!   values are in the crate `ipvs`), [`ipvs_sysctl`] (its switches).
 //!
 //! Nothing here knows resources, groups or the cluster; that is `ha-resources` and above.
 
@@ -14,6 +16,8 @@ mod announcement;
 mod arp;
 mod arp_socket;
 mod error;
+mod ipvs_socket;
+pub mod ipvs_sysctl;
 mod kernel_socket;
 mod link;
 mod netlink;
@@ -27,6 +31,7 @@ pub use announcement::{Announcement, Frames, Plan};
 pub use arp::{ArpFrame, FRAME_LEN, Mac, ParseMacError, Purpose};
 pub use arp_socket::{ArpSocket, Heard};
 pub use error::{NetError, Trouble};
+pub use ipvs_socket::{Ipvs, Reading, error_text};
 pub use link::Link;
 pub use netlink::Netlink;
 pub use rival::{Rival, RivalWatch};
