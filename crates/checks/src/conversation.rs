@@ -1,6 +1,7 @@
 //! The interface between a protocol and the driver: events in, effects out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ha_config::ldirectord::TlsVerify;
 
@@ -63,6 +64,10 @@ pub enum Event<'a> {
     },
     /// Bytes from the main connection, at most 16 KiB at a time.
     Data(&'a [u8]),
+    /// [`Effect::StartTls`] is done: the main connection is inside TLS from here on.
+    TlsStarted,
+    /// The time of [`Effect::Wake`] has come.
+    Woken,
     /// The peer closed the main connection in an orderly way (for TLS also without the closing alert).
     Closed,
     /// The main connection could not be made, or broke, or its TLS failed. The text is the system's or TLS's.
@@ -82,6 +87,17 @@ pub enum Event<'a> {
 pub enum Effect {
     /// Send on the main connection.
     Send(Vec<u8>),
+    /// Begin TLS as its client on the main connection, which is plain TCP so far, once everything before is sent;
+    /// [`Event::TlsStarted`] follows. The protocol sees to it that nothing of what came before belongs to TLS.
+    StartTls {
+        /// As in [`Transport::Tls`].
+        server_name: Option<String>,
+        /// As in [`Transport::Tls`].
+        verify: TlsVerify,
+    },
+    /// Report [`Event::Woken`] after this time, 0 for as soon as others had their turn. One at a time: a new one takes
+    /// the place of the old. It does not outlive a [`Effect::Reconnect`].
+    Wake(Duration),
     /// Send nothing more on the main connection (`shutdown(2)` of the sending side).
     FinishSending,
     /// Give up the main connection and make another one; [`Event::Connected`] follows.
