@@ -1,10 +1,31 @@
 //! The protocols, one file each, and the choice among them.
 
+#[cfg(test)]
+mod bench;
+mod ending;
+mod ftp;
+mod imap;
+mod lines;
+mod nntp;
+mod pop;
+mod reply;
+mod simpletcp;
+mod sip;
+mod smtp;
+
 use std::net::IpAddr;
 
 use ha_config::ldirectord::{Negotiate, ServiceCheck};
+use ipvs::Protocol;
 
-use crate::{Conversation, Verdict};
+use self::ftp::Ftp;
+use self::imap::Imap;
+use self::nntp::Nntp;
+use self::pop::Pop;
+use self::simpletcp::SimpleTcp;
+use self::sip::Sip;
+use self::smtp::Smtp;
+use crate::{Conversation, Transport, Verdict};
 
 /// 32 random bytes for one check: branch numbers, query ids, nonces. Fresh for each check.
 pub type Seed = [u8; 32];
@@ -31,29 +52,37 @@ pub(crate) fn conversation(
     seed: &Seed,
     environment: &Environment,
 ) -> Result<Box<dyn Conversation>, Verdict> {
-    let _ = (address, port, seed, environment);
+    let _ = environment;
+    let tcp = || ending::tcp(address, port);
+    let tls = || ending::tls(negotiate, address, port);
     let missing = || Err(Verdict::down("Check not available"));
     match negotiate.service {
         ServiceCheck::Dns => missing(),
-        ServiceCheck::Ftp => missing(),
+        ServiceCheck::Ftp => Ok(Box::new(Ftp::new(address, port, negotiate)?)),
         ServiceCheck::Http => missing(),
         ServiceCheck::Https => missing(),
         ServiceCheck::HttpProxy => missing(),
-        ServiceCheck::Imap => missing(),
-        ServiceCheck::Imaps => missing(),
+        ServiceCheck::Imap => Ok(Box::new(Imap::new(tcp()?, negotiate)?)),
+        ServiceCheck::Imaps => Ok(Box::new(Imap::new(tls()?, negotiate)?)),
         ServiceCheck::Ldap => missing(),
         ServiceCheck::Ldaps => missing(),
         ServiceCheck::Mysql => missing(),
-        ServiceCheck::Nntp => missing(),
+        ServiceCheck::Nntp => Ok(Box::new(Nntp::new(address, port)?)),
         ServiceCheck::Oracle => Err(Verdict::down("Oracle cannot be checked")
             .remark("service=oracle cannot be checked from within; use checktype=external")),
         ServiceCheck::Pgsql => missing(),
-        ServiceCheck::Pop => missing(),
-        ServiceCheck::Pops => missing(),
+        ServiceCheck::Pop => Ok(Box::new(Pop::new(tcp()?, negotiate)?)),
+        ServiceCheck::Pops => Ok(Box::new(Pop::new(tls()?, negotiate)?)),
         ServiceCheck::Radius => missing(),
-        ServiceCheck::SimpleTcp => missing(),
-        ServiceCheck::Sip => missing(),
-        ServiceCheck::Smtp => missing(),
-        ServiceCheck::Submission => missing(),
+        ServiceCheck::SimpleTcp => Ok(Box::new(SimpleTcp::new(tcp()?, negotiate)?)),
+        ServiceCheck::Sip => {
+            let transport = match negotiate.transport {
+                Protocol::Udp => Transport::Udp,
+                _ => Transport::Tcp,
+            };
+            let target = ending::target(address, port, transport)?;
+            Ok(Box::new(Sip::new(target, negotiate, seed)?))
+        }
+        ServiceCheck::Smtp | ServiceCheck::Submission => Ok(Box::new(Smtp::new(address, port)?)),
     }
 }
