@@ -2,16 +2,32 @@
 //!
 //! | module | responsible for |
 //! |---|---|
+//! | `parse` | a file line by line, and what is said about it |
+//! | `directive` | what each directive takes |
+//! | `address`, `value` | the grammars of values |
+//! | `draft` | what has been read so far |
+//! | `resolve` | names, ports, defaults, checks |
 //! | `model` | what a file means: one value per virtual service, defaults and globals already applied |
 //! | `probe` | what one check of a real server does |
+//! | `host`, `services` | questions to the machine |
 
+mod address;
+mod directive;
+mod draft;
+mod host;
 mod model;
+mod parse;
 mod probe;
+mod resolve;
+pub mod services;
+mod value;
 
+pub use host::{FakeHost, Host};
 pub use model::{
     AlertStates, Alerts, Fallback, Ldirectord, LogTarget, Real, State, VirtualService,
     protocol_word,
 };
+pub use parse::{legacy_text, parse};
 pub use probe::{
     CheckPlan, External, HttpMethod, Negotiate, Password, Probe, ProbeKind, ServiceCheck, TlsVerify,
 };

@@ -1,0 +1,403 @@
+//! A file, line by line: global part, virtual sections, and what is checked at their ends (`ldirectord.md` 3.1, 3.2).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ipvs::{Family, ServiceKey};
+
+use super::address::{self, VirtualAddress};
+use super::directive::{self, Taken};
+use super::draft::{Globals, Section};
+use super::host::Host;
+use super::model::{Ldirectord, LogTarget};
+use super::probe::{CheckPlan, ProbeKind, ServiceCheck};
+use super::value::{assignment, is_space, text};
+use super::{model::VirtualService, resolve};
+use crate::diagnostic::{Diagnostic, Parsed, Severity, Span};
+
+/// Where the legacy logs when nothing is said.
+const DEFAULT_LOG: &str = "/var/log/ldirectord.log";
+
+/// Spaces that make a line part of a section.
+const INDENTATION: usize = 4;
+
+/// Reads a file. `file` is its name for messages. The first error ends the reading, as in the legacy; warnings before it
+/// are kept.
+pub fn parse(bytes: &[u8], file: &str, host: &dyn Host) -> Parsed<Ldirectord> {
+    let mut reader = Reader {
+        file,
+        host,
+        globals: Globals::default(),
+        sections: Vec::new(),
+        keys: BTreeSet::new(),
+        diagnostics: Vec::new(),
+    };
+    let value = reader.read(bytes).ok().map(|()| reader.finish());
+    Parsed {
+        value,
+        diagnostics: reader.diagnostics,
+    }
+}
+
+/// How the legacy prints a diagnostic (`ldirectord.md` 8): `Error [PID] reading file FILE at line N: TEXT`.
+pub fn legacy_text(diagnostic: &Diagnostic, pid: u32) -> String {
+    let word = if diagnostic.severity <= Severity::Error {
+        "Error"
+    } else {
+        "Warning"
+    };
+    let mut text = match &diagnostic.span {
+        Some(span) => format!(
+            "{word} [{pid}] reading file {} at line {}: {}",
+            span.file, span.line, diagnostic.message
+        ),
+        None => format!("{word} [{pid}]: {}", diagnostic.message),
+    };
+    if let Some(advice) = &diagnostic.advice {
+        // A text of the legacy stays alone on its line.
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str("  (");
+        text.push_str(advice);
+        text.push(')');
+    }
+    text
+}
+
+/// The error is in the diagnostics already.
+struct Refused;
+
+struct Reader<'a> {
+    file: &'a str,
+    host: &'a dyn Host,
+    globals: Globals,
+    sections: Vec<Complete>,
+    keys: BTreeSet<ServiceKey>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// A section whose end has come.
+struct Complete {
+    section: Section,
+    key: ServiceKey,
+    reals: Vec<(usize, ipvs::DestinationKey, address::RealWords)>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let mut open: Option<Section> = None;
+        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
+        let mut number = 0;
+        while let Some(line) = lines.next() {
+            number += 1;
+            if let Some(section) = &mut open {
+                match self.section_line(line, number, section)? {
+                    Belongs::Here => continue,
+                    Belongs::Elsewhere => {
+                        if let Some(section) = open.take() {
+                            self.close(section, number)?;
+                        }
+                    }
+                }
+            }
+            let is_last = lines.peek().is_none();
+            open = self.global_line(line, number, is_last)?;
+        }
+        match open {
+            Some(section) => self.close(section, number),
+            None => Ok(()),
+        }
+    }
+
+    /// A line of the global part; the section that it opens, if it does.
+    fn global_line(
+        &mut self,
+        line: &[u8],
+        number: usize,
+        is_last: bool,
+    ) -> Result<Option<Section>, Refused> {
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let first = content.iter().find(|byte| !is_space(**byte));
+        if matches!(first, None | Some(b'#')) {
+            return Ok(None);
+        }
+        for (keyword, family) in [("virtual", Family::V4), ("virtual6", Family::V6)] {
+            let Some(value) = assignment(keyword, content) else {
+                continue;
+            };
+            return self.open(value, family, number, is_last).map(Some);
+        }
+        match directive::global(content, &mut self.globals, self.host) {
+            Taken::Yes(remarks) => self.note_all(remarks, number),
+            Taken::Refused(diagnostic) => return Err(self.refuse(diagnostic, number)),
+            Taken::Unknown => {
+                // The legacy prints the line with its newline, and a blank behind it.
+                let message = format!("Unknown command {} ", text(line));
+                let diagnostic = Diagnostic::legacy(Severity::Error, "unknown-directive", message);
+                let diagnostic = match advice_for_unknown(content, !self.sections.is_empty()) {
+                    Some(advice) => diagnostic.advise(advice),
+                    None => diagnostic,
+                };
+                return Err(self.refuse(diagnostic, number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(
+        &mut self,
+        value: &[u8],
+        family: Family,
+        number: usize,
+        is_last: bool,
+    ) -> Result<Section, Refused> {
+        let refuse = |message: &str| Diagnostic::legacy(Severity::Error, "virtual", message);
+        let Some(address) = address::virtual_address(value, family) else {
+            let message = if family == Family::V4 && value.starts_with(b"[") {
+                "cannot specify an IPv6 address here. please use \"virtual6\" instead."
+            } else {
+                "invalid address for virtual server"
+            };
+            return Err(self.refuse(refuse(message), number));
+        };
+        if is_last {
+            // The legacy reads such a line twice (`ldirectord.md` 3.2).
+            let diagnostic = refuse("duplicate virtual server")
+                .advise("a virtual= that is the last line of the file has no real servers");
+            return Err(self.refuse(diagnostic, number));
+        }
+        if let VirtualAddress::Mark { mark, trailing, .. } = &address {
+            let remark = match (mark, trailing) {
+                (0, _) => Some(
+                    "firewall mark 0 means \"no mark\": this virtual service is left out"
+                        .to_owned(),
+                ),
+                (mark, true) => Some(format!(
+                    "\"{}\" has no port and counts as firewall mark {mark}",
+                    text(value).trim()
+                )),
+                _ => None,
+            };
+            if let Some(remark) = remark {
+                self.note(
+                    Diagnostic::ours(Severity::Warn, "firewall-mark", remark),
+                    number,
+                );
+            }
+        }
+        Ok(Section::new(number, address))
+    }
+
+    fn section_line(
+        &mut self,
+        line: &[u8],
+        number: usize,
+        section: &mut Section,
+    ) -> Result<Belongs, Refused> {
+        let first = line.iter().find(|byte| !is_space(**byte));
+        if first == Some(&b'#') {
+            return Ok(Belongs::Here);
+        }
+        let Some(content) = indented(line) else {
+            return Ok(Belongs::Elsewhere);
+        };
+        match directive::in_section(&content, number, section, self.host) {
+            Taken::Yes(remarks) => {
+                self.note_all(remarks, number);
+                Ok(Belongs::Here)
+            }
+            Taken::Refused(diagnostic) => Err(self.refuse(diagnostic, number)),
+            Taken::Unknown => {
+                let message = format!("Unknown command \"{}\"", text(line));
+                let diagnostic = Diagnostic::legacy(Severity::Error, "unknown-directive", message);
+                let diagnostic = if content.iter().all(|byte| is_space(*byte)) {
+                    diagnostic.advise("a line of blanks inside a virtual section is an error")
+                } else {
+                    diagnostic
+                };
+                Err(self.refuse(diagnostic, number))
+            }
+        }
+    }
+
+    /// What the legacy checks at the end of a section, in its order. `number` is the last line that was read.
+    fn close(&mut self, section: Section, number: usize) -> Result<(), Refused> {
+        let outcome = resolve::key(&section, self.host)
+            .and_then(|key| Ok((key, resolve::reals(&section, self.host)?)));
+        let (key, reals) = match outcome {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                let line = refusal.line.unwrap_or(number);
+                return Err(self.refuse(*refusal.diagnostic, line));
+            }
+        };
+        let Some(key) = key else {
+            return Ok(());
+        };
+        if !self.keys.insert(key) {
+            let diagnostic = Diagnostic::legacy(
+                Severity::Error,
+                "duplicate-virtual",
+                "duplicate virtual server",
+            )
+            .advise(format!("the one of line {} is {key}, too", section.line));
+            // The legacy names the line where the section ended: the first one that is not part of it, if there is one.
+            return Err(self.refuse(diagnostic, number));
+        }
+        self.sections.push(Complete {
+            section,
+            key,
+            reals,
+        });
+        Ok(())
+    }
+
+    /// Applies globals and defaults, now that all of them are known.
+    fn finish(&mut self) -> Ldirectord {
+        let mut virtuals = Vec::new();
+        for complete in std::mem::take(&mut self.sections) {
+            let mut remarks = Vec::new();
+            let virtual_service = resolve::virtual_service(
+                &complete.section,
+                complete.key,
+                complete.reals,
+                &self.globals,
+                self.host,
+                &mut remarks,
+            );
+            for (line, remark) in remarks {
+                self.note(remark, line);
+            }
+            self.remark_on(&complete.section, &virtual_service);
+            virtuals.push(virtual_service);
+        }
+        let globals = std::mem::take(&mut self.globals);
+        let seconds = globals.shared.check_interval_s.unwrap_or(10);
+        let log = globals.log_file.unwrap_or_else(|| DEFAULT_LOG.to_owned());
+        Ldirectord {
+            virtuals,
+            check_interval: Duration::from_secs(seconds.into()),
+            auto_reload: globals.auto_reload,
+            callback: globals.callback,
+            log: if log.starts_with('/') {
+                LogTarget::File(log)
+            } else {
+                LogTarget::Syslog(log)
+            },
+            execute: globals.execute,
+            supervised: globals.supervised,
+            fork: globals.fork,
+            readd_quiescent: globals.readd_quiescent.unwrap_or(true),
+            maintenance_dir: globals.maintenance_dir,
+            email_from: globals.email_from,
+        }
+    }
+
+    /// What is legal but hardly meant.
+    fn remark_on(&mut self, section: &Section, service: &VirtualService) {
+        if let Some(line) = section.check_interval_line
+            && !self.globals.fork
+        {
+            let message = format!(
+                "checkinterval in virtual service {} ignored when fork=no",
+                service.id()
+            );
+            let remark = Diagnostic::legacy(Severity::Warn, "checkinterval-ignored", message);
+            // This text of the legacy carries no line.
+            let _ = line;
+            self.diagnostics.push(remark);
+        }
+        let asks = |wanted: &[ServiceCheck]| {
+            service.reals.iter().any(|real| match &real.check {
+                CheckPlan::Every(probe) | CheckPlan::Combined { negotiate: probe, .. } => {
+                    matches!(&probe.kind, ProbeKind::Negotiate(negotiate) if wanted.contains(&negotiate.service))
+                }
+                _ => false,
+            })
+        };
+        if let Some(line) = section.empty_host_line
+            && asks(&[ServiceCheck::Http, ServiceCheck::Https])
+        {
+            let remark = Diagnostic::ours(
+                Severity::Warn,
+                "empty-virtualhost",
+                "an empty virtualhost sends an empty Host header, which strict servers refuse with 400",
+            );
+            self.note(remark, line);
+        }
+        if asks(&[ServiceCheck::Oracle]) {
+            let remark = Diagnostic::ours(
+                Severity::Warn,
+                "oracle",
+                "service=oracle cannot be checked by itself, its servers count as down: use checktype=external",
+            );
+            self.note(remark, section.line);
+        }
+    }
+
+    fn note_all(&mut self, remarks: Vec<Diagnostic>, line: usize) {
+        for remark in remarks {
+            self.note(remark, line);
+        }
+    }
+
+    fn note(&mut self, diagnostic: Diagnostic, line: usize) {
+        let span = Span {
+            file: self.file.to_owned(),
+            line,
+            column: 1,
+        };
+        self.diagnostics.push(diagnostic.at(span));
+    }
+
+    fn refuse(&mut self, diagnostic: Diagnostic, line: usize) -> Refused {
+        self.note(diagnostic, line);
+        Refused
+    }
+}
+
+/// Whether a line is part of the open section.
+enum Belongs {
+    Here,
+    Elsewhere,
+}
+
+/// A line of a section without comment and indentation; none if it does not belong there.
+fn indented(line: &[u8]) -> Option<Vec<u8>> {
+    let end = line.iter().position(|byte| *byte == b'#');
+    let uncommented = match end {
+        Some(end) => line.get(..end)?,
+        None => line.strip_suffix(b"\n").unwrap_or(line),
+    };
+    let mut expanded = Vec::with_capacity(uncommented.len() + INDENTATION);
+    for byte in uncommented {
+        if *byte == b'\t' {
+            expanded.extend_from_slice(b"    ");
+        } else {
+            expanded.push(*byte);
+        }
+    }
+    let content = expanded.strip_prefix(b"    ")?;
+    if content.is_empty() {
+        return None;
+    }
+    let skipped = content.iter().take_while(|byte| **byte == b' ').count();
+    Some(content.get(skipped..)?.to_vec())
+}
+
+/// Help with the mistakes that people make: a section that lost its indentation or was ended by an empty line.
+fn advice_for_unknown(line: &[u8], after_section: bool) -> Option<&'static str> {
+    let begins_with_blank = line.first().is_some_and(|byte| is_space(*byte));
+    if begins_with_blank && after_section {
+        Some("an empty line, or one of four blanks, ends a virtual section: remove it")
+    } else if begins_with_blank {
+        Some("a global directive must begin in the first column")
+    } else if after_section {
+        Some("lines of a virtual section must begin with a tab or four blanks")
+    } else if line.ends_with(b"\r") {
+        Some("the line ends in a carriage return: convert the file to Unix line ends")
+    } else {
+        None
+    }
+}

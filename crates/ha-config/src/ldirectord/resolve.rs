@@ -1,0 +1,589 @@
+//! From a section as written to a virtual service: names, ports, defaults, checks.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use ipvs::{
+    Destination, DestinationKey, Family, Forward, Netmask, Persistence, Protocol, Service,
+    ServiceKey,
+};
+
+use super::address::{RealWords, VirtualAddress, port_number};
+use super::directive::look_up;
+use super::draft::{
+    CheckType, FallbackDraft, Globals, ProtocolWord, RealValue, Section, ServiceWord,
+};
+use super::host::Host;
+use super::model::{Alerts, Fallback, Real, VirtualService, protocol_word};
+use super::probe::{
+    CheckPlan, External, Negotiate, Password, Probe, ProbeKind, ServiceCheck, TlsVerify,
+};
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// So many servers at most in one range.
+const RANGE_MAX: u32 = 65_536;
+
+/// A refusal, at a line of its own or at the section's end.
+pub(super) struct Refusal {
+    pub(super) line: Option<usize>,
+    pub(super) diagnostic: Box<Diagnostic>,
+}
+
+fn refuse(line: usize, code: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal {
+        line: Some(line),
+        diagnostic: Box::new(Diagnostic::legacy(Severity::Error, code, message)),
+    }
+}
+
+/// The service that a section names. `None`: it cannot exist in the kernel and is left out.
+pub(super) fn key(section: &Section, host: &dyn Host) -> Result<Option<ServiceKey>, Refusal> {
+    let bad = || {
+        refuse(
+            section.line,
+            "virtual",
+            "invalid address for virtual service",
+        )
+    };
+    match &section.address {
+        VirtualAddress::Mark { mark: 0, .. } => Ok(None),
+        VirtualAddress::Mark { mark, family, .. } => Ok(Some(ServiceKey::Mark {
+            mark: *mark,
+            family: *family,
+        })),
+        VirtualAddress::Address {
+            host: name,
+            port,
+            family,
+        } => {
+            let protocol = match section.protocol {
+                Some(ProtocolWord::Transport(protocol)) => protocol,
+                _ if port == "53" => Protocol::Udp,
+                _ => Protocol::Tcp,
+            };
+            let address = look_up(name, *family, host).ok_or_else(bad)?;
+            let port = port_number(port)
+                .or_else(|| host.port_of_service(port, Some(protocol)))
+                .ok_or_else(bad)?;
+            Ok(Some(ServiceKey::Address {
+                protocol,
+                address,
+                port,
+            }))
+        }
+    }
+}
+
+/// Real servers of a section, looked up; judged also when the service itself is left out.
+pub(super) fn reals(
+    section: &Section,
+    host: &dyn Host,
+) -> Result<Vec<(usize, DestinationKey, RealWords)>, Refusal> {
+    let mut found = Vec::new();
+    for (line, value) in &section.reals {
+        let words = match value {
+            RealValue::Words(words) => words,
+            RealValue::Refused(text) => return Err(refuse(*line, "real", text.clone())),
+        };
+        let look = |name: &str| {
+            look_up(name, section.family(), host).ok_or_else(|| {
+                let text =
+                    format!("invalid address ({name}) for real server (could not resolve host)");
+                refuse(*line, "real", text)
+            })
+        };
+        let first = look(&words.first)?;
+        let port = match &words.port {
+            None => 0,
+            Some(word) => port_number(word)
+                .or_else(|| host.port_of_service(word, None))
+                .ok_or_else(|| {
+                    let text =
+                        format!("invalid port ({word}) for real server (could not resolve port)");
+                    refuse(*line, "real", text)
+                })?,
+        };
+        if i32::try_from(words.weight).is_err() {
+            let message = format!("weight of real server {} is too large", words.first);
+            return Err(Refusal {
+                line: Some(*line),
+                diagnostic: Box::new(Diagnostic::ours(Severity::Error, "weight", message)),
+            });
+        }
+        let last = words.last.as_deref().map(look).transpose()?;
+        for address in range(*line, words, first, last)? {
+            found.push((*line, DestinationKey { address, port }, words.clone()));
+        }
+    }
+    Ok(found)
+}
+
+fn range(
+    line: usize,
+    words: &RealWords,
+    first: IpAddr,
+    last: Option<IpAddr>,
+) -> Result<Vec<IpAddr>, Refusal> {
+    let (IpAddr::V4(from), Some(IpAddr::V4(to))) = (first, last) else {
+        return match last {
+            None => Ok(vec![first]),
+            Some(_) => Err(Refusal {
+                line: Some(line),
+                diagnostic: Box::new(Diagnostic::ours(
+                    Severity::Error,
+                    "range",
+                    "a range of IPv6 addresses is not possible",
+                )),
+            }),
+        };
+    };
+    let (from, to) = (u32::from(from), u32::from(to));
+    if from > to {
+        let text = format!(
+            "Invalid Range: {}-{}: First value must be greater than or equal to the second value",
+            words.first,
+            words.last.as_deref().unwrap_or_default()
+        );
+        return Err(refuse(line, "range", text));
+    }
+    if to - from >= RANGE_MAX {
+        let message = format!(
+            "range {}->{} has more than {RANGE_MAX} addresses",
+            words.first,
+            words.last.as_deref().unwrap_or_default()
+        );
+        return Err(Refusal {
+            line: Some(line),
+            diagnostic: Box::new(Diagnostic::ours(Severity::Error, "range", message)),
+        });
+    }
+    Ok((from..=to)
+        .map(|number| IpAddr::V4(Ipv4Addr::from(number)))
+        .collect())
+}
+
+/// Everything of the section, with globals and defaults.
+pub(super) fn virtual_service(
+    section: &Section,
+    key: ServiceKey,
+    reals: Vec<(usize, DestinationKey, RealWords)>,
+    globals: &Globals,
+    host: &dyn Host,
+    remarks: &mut Vec<(usize, Diagnostic)>,
+) -> VirtualService {
+    let (own, global) = (&section.shared, &globals.shared);
+    let interval = |seconds: Option<u32>| Duration::from_secs(seconds.unwrap_or(10).into());
+    let check_interval = if globals.fork {
+        interval(own.check_interval_s.or(global.check_interval_s))
+    } else {
+        interval(global.check_interval_s)
+    };
+    let persistence = section.persistent_s.map(|timeout_s| Persistence {
+        timeout_s,
+        netmask: section
+            .netmask
+            .unwrap_or_else(|| Netmask::full(key.family())),
+    });
+    let udp = matches!(
+        key,
+        ServiceKey::Address {
+            protocol: Protocol::Udp,
+            ..
+        }
+    );
+    let fallback = match key.family() {
+        Family::V4 => own.fallback.as_ref().or(global.fallback.as_ref()),
+        Family::V6 => own.fallback6.as_ref().or(global.fallback6.as_ref()),
+    };
+    let mut found: Vec<Real> = Vec::new();
+    for (line, configured, words) in reals {
+        let real = real(
+            section, key, line, configured, &words, globals, host, remarks,
+        );
+        match found
+            .iter_mut()
+            .find(|known| known.configured == configured)
+        {
+            Some(known) => {
+                if *known
+                    != (Real {
+                        line: known.line,
+                        ..real.clone()
+                    })
+                {
+                    remarks.push((
+                        line,
+                        Diagnostic::ours(
+                            Severity::Warn,
+                            "real-twice",
+                            format!("real server {configured} is given twice, the last one counts"),
+                        ),
+                    ));
+                }
+                *known = real;
+            }
+            None => found.push(real),
+        }
+    }
+    VirtualService {
+        line: section.line,
+        service: Service {
+            key,
+            scheduler: section.scheduler.clone(),
+            scheduler_flags: section.scheduler_flags,
+            one_packet: section.one_packet && udp,
+            persistence,
+        },
+        reals: found,
+        fallback: fallback.map(|draft| self::fallback(draft, key)),
+        fallback_command: own
+            .fallback_command
+            .clone()
+            .or_else(|| global.fallback_command.clone()),
+        quiescent: own.quiescent.or(global.quiescent).unwrap_or(true),
+        clean_stop: own.clean_stop.or(global.clean_stop).unwrap_or(true),
+        failure_count: own.failure_count.or(global.failure_count).unwrap_or(1),
+        check_interval,
+        alerts: Alerts {
+            to: own
+                .email_alert
+                .clone()
+                .or_else(|| global.email_alert.clone()),
+            frequency: own
+                .email_frequency
+                .or(global.email_frequency)
+                .unwrap_or_default(),
+            states: own.email_states.or(global.email_states).unwrap_or_default(),
+            smtp: own.smtp.clone().or_else(|| global.smtp.clone()),
+        },
+        monitor_file: section.monitor_file.clone(),
+        service_name: section.service_name.clone(),
+        comment: section.comment.clone(),
+    }
+}
+
+/// The port that the kernel shall have: direct routing and tunnels cannot change ports (`ldirectord.md` 7.8).
+fn effective_port(key: ServiceKey, forward: Forward, port: u16) -> u16 {
+    match (key.port(), forward) {
+        (Some(port), Forward::Gate | Forward::Ipip) => port,
+        _ => port,
+    }
+}
+
+fn fallback(draft: &FallbackDraft, key: ServiceKey) -> Fallback {
+    let own = match key {
+        ServiceKey::Address {
+            protocol: Protocol::Udp,
+            ..
+        } => draft.port_udp,
+        _ => draft.port_tcp,
+    };
+    let port = own.or(key.port()).unwrap_or(0);
+    let forward = draft.words.forward;
+    Fallback {
+        configured: DestinationKey {
+            address: draft.address,
+            port,
+        },
+        destination: Destination {
+            key: DestinationKey {
+                address: draft.address,
+                port: effective_port(key, forward, port),
+            },
+            forward,
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+        },
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // a row of facts, each used once
+fn real(
+    section: &Section,
+    key: ServiceKey,
+    line: usize,
+    configured: DestinationKey,
+    words: &RealWords,
+    globals: &Globals,
+    host: &dyn Host,
+    remarks: &mut Vec<(usize, Diagnostic)>,
+) -> Real {
+    let (mut upper, mut lower) = (words.upper_threshold, words.lower_threshold);
+    if lower > upper {
+        // The kernel refuses such a server; without limits it at least serves.
+        remarks.push((
+            line,
+            Diagnostic::ours(
+                Severity::Warn,
+                "thresholds",
+                format!("thresholds of {configured} are ignored: l:{lower} is above u:{upper}"),
+            ),
+        ));
+        (upper, lower) = (0, 0);
+    }
+    let service = section.service.unwrap_or_else(|| default_service(key));
+    let request = words
+        .own
+        .as_ref()
+        .map_or(section.request.as_slice(), |(request, _)| request);
+    let receive = words
+        .own
+        .as_ref()
+        .map_or(section.receive.as_slice(), |(_, receive)| receive);
+    let negotiate = service.map(|service| Negotiate {
+        service,
+        transport: match key {
+            ServiceKey::Address { protocol, .. } => protocol,
+            ServiceKey::Mark { .. } => Protocol::Tcp,
+        },
+        request: request.to_vec(),
+        own_request: words.own.is_some(),
+        receive: receive.to_vec(),
+        http_method: section.http_method,
+        virtual_host: section.virtual_host.clone(),
+        login: login(section, service, host),
+        password: Password::new(password(section, service, host)),
+        database: section.database.clone(),
+        secret: Password::new(section.secret.clone()),
+        tls: tls(section, globals),
+    });
+    Real {
+        line,
+        configured,
+        destination: Destination {
+            key: DestinationKey {
+                address: configured.address,
+                port: effective_port(key, words.forward, configured.port),
+            },
+            forward: words.forward,
+            weight: words.weight,
+            upper_threshold: upper,
+            lower_threshold: lower,
+        },
+        check: check(section, key, configured, service, negotiate, globals),
+        identity: identity(section, key, configured, words, service, request, receive),
+    }
+}
+
+fn tls(section: &Section, globals: &Globals) -> TlsVerify {
+    let (own, global) = (&section.shared, &globals.shared);
+    if own.tls_verify.or(global.tls_verify).unwrap_or(false) {
+        TlsVerify::Yes {
+            ca_file: own
+                .tls_ca_file
+                .clone()
+                .or_else(|| global.tls_ca_file.clone()),
+        }
+    } else {
+        TlsVerify::No
+    }
+}
+
+fn login(section: &Section, service: ServiceCheck, host: &dyn Host) -> Vec<u8> {
+    match service {
+        _ if !section.login.is_empty() => section.login.clone(),
+        ServiceCheck::Ftp => b"anonymous".to_vec(),
+        ServiceCheck::Sip => format!("ldirectord@{}", host.name()).into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+fn password(section: &Section, service: ServiceCheck, host: &dyn Host) -> Vec<u8> {
+    match service {
+        _ if !section.password.is_empty() => section.password.clone(),
+        ServiceCheck::Ftp => format!("ldirectord@{}", host.name()).into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+/// The service that goes with the virtual service's port (`ldirectord.md` 6.1).
+fn default_service(key: ServiceKey) -> ServiceWord {
+    let port = key.port()?;
+    SERVICE_PORTS
+        .iter()
+        .find(|(_, known)| *known == port)
+        .map(|(service, _)| *service)
+}
+
+const SERVICE_PORTS: &[(ServiceCheck, u16)] = &[
+    (ServiceCheck::Ftp, 21),
+    (ServiceCheck::Smtp, 25),
+    (ServiceCheck::Dns, 53),
+    (ServiceCheck::Http, 80),
+    (ServiceCheck::Pop, 110),
+    (ServiceCheck::Nntp, 119),
+    (ServiceCheck::Imap, 143),
+    (ServiceCheck::Ldap, 389),
+    (ServiceCheck::Https, 443),
+    (ServiceCheck::Submission, 587),
+    (ServiceCheck::Ldaps, 636),
+    (ServiceCheck::Imaps, 993),
+    (ServiceCheck::Pops, 995),
+    (ServiceCheck::Oracle, 1521),
+    (ServiceCheck::Radius, 1812),
+    (ServiceCheck::HttpProxy, 3128),
+    (ServiceCheck::Mysql, 3306),
+    (ServiceCheck::Sip, 5060),
+    (ServiceCheck::Pgsql, 5432),
+];
+
+fn service_port(service: ServiceCheck) -> u16 {
+    SERVICE_PORTS
+        .iter()
+        .find(|(known, _)| *known == service)
+        .map_or(0, |(_, port)| *port)
+}
+
+fn check(
+    section: &Section,
+    key: ServiceKey,
+    configured: DestinationKey,
+    service: ServiceWord,
+    negotiate: Option<Negotiate>,
+    globals: &Globals,
+) -> CheckPlan {
+    let (own, global) = (&section.shared, &globals.shared);
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    // The order is that of `ldirectord.md` 4.3.
+    let check_timeout = seconds(
+        own.check_timeout_s
+            .or(own.negotiate_timeout_s)
+            .or(global.check_timeout_s)
+            .or(global.negotiate_timeout_s)
+            .unwrap_or(5),
+    );
+    let negotiate_timeout = seconds(
+        own.negotiate_timeout_s
+            .or(own.check_timeout_s)
+            .or(global.negotiate_timeout_s)
+            .or(global.check_timeout_s)
+            .unwrap_or(30),
+    );
+    let port = match section.check_port {
+        Some(port) => port,
+        // 2.1 asks a name server at port 53 whatever the real server's port is.
+        None if service == Some(ServiceCheck::Dns)
+            && matches!(
+                section.check_type,
+                CheckType::Negotiate | CheckType::Combined(_)
+            ) =>
+        {
+            53
+        }
+        None if configured.port > 0 => configured.port,
+        None => service.map_or(0, service_port),
+    };
+    let probe = |timeout: Duration, kind: ProbeKind| Probe {
+        address: configured.address,
+        port,
+        timeout,
+        kind,
+    };
+    let attempts = own.check_count.or(global.check_count).unwrap_or(1);
+    let ping = probe(check_timeout, ProbeKind::Ping { attempts });
+    let connect = probe(check_timeout, ProbeKind::Connect);
+    let negotiation = negotiate.map(|negotiate| {
+        let timeout = match negotiate.service {
+            ServiceCheck::Radius | ServiceCheck::Ldap | ServiceCheck::Ldaps => check_timeout,
+            _ => negotiate_timeout,
+        };
+        probe(timeout, ProbeKind::Negotiate(Box::new(negotiate)))
+    });
+    match (section.check_type, negotiation) {
+        (CheckType::On, _) | (CheckType::Negotiate, None) => CheckPlan::AlwaysUp,
+        (CheckType::Off, _) => CheckPlan::Off,
+        (CheckType::Negotiate, Some(negotiation)) => CheckPlan::Every(negotiation),
+        (CheckType::Ping, _) => CheckPlan::Every(ping),
+        (CheckType::Connect, _) => CheckPlan::Every(match key {
+            ServiceKey::Address {
+                protocol: Protocol::Udp,
+                ..
+            } => ping,
+            _ => connect,
+        }),
+        // Without a service to speak to there are only the connects.
+        (CheckType::Combined(_), None) => CheckPlan::Every(connect),
+        (CheckType::Combined(connects), Some(negotiate)) => CheckPlan::Combined {
+            connects,
+            negotiate,
+            connect,
+        },
+        (kind @ (CheckType::External | CheckType::ExternalPerl), _) => {
+            let (address, virtual_port) = match key {
+                ServiceKey::Address { address, port, .. } => (address.to_string(), port),
+                ServiceKey::Mark { mark, .. } => (mark.to_string(), 0),
+            };
+            let external = External {
+                command: check_command(section).to_owned(),
+                perl: kind == CheckType::ExternalPerl,
+                arguments: [
+                    address,
+                    virtual_port.to_string(),
+                    configured.address.to_string(),
+                    configured.port.to_string(),
+                ],
+            };
+            CheckPlan::Every(probe(check_timeout, ProbeKind::External(external)))
+        }
+    }
+}
+
+fn check_command(section: &Section) -> &str {
+    section.check_command.as_deref().unwrap_or("/bin/true")
+}
+
+/// The identity of `ldirectord.md` 7.2.
+fn identity(
+    section: &Section,
+    key: ServiceKey,
+    configured: DestinationKey,
+    words: &RealWords,
+    service: ServiceWord,
+    request: &[u8],
+    receive: &[u8],
+) -> String {
+    let mut kind = section.check_type.word().to_owned();
+    match section.check_type {
+        CheckType::Negotiate | CheckType::Combined(_) => {
+            kind.push(':');
+            kind.push_str(service.map_or("none", ServiceCheck::word));
+        }
+        CheckType::External | CheckType::ExternalPerl => {
+            kind.push(':');
+            kind.push_str(check_command(section));
+        }
+        _ => {}
+    }
+    let host = section.virtual_host.as_deref().unwrap_or_default();
+    let check_port = section
+        .check_port
+        .map(|port| port.to_string())
+        .unwrap_or_default();
+    let address = match configured.address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    format!(
+        "{kind}:{}:{address}:{}:{}:{check_port}:{}:{}:{}:{}",
+        protocol_word(&key),
+        configured.port,
+        String::from_utf8_lossy(host),
+        words.weight,
+        words.forward.word(),
+        backslashed(request),
+        backslashed(receive),
+    )
+}
+
+/// Every byte that is no letter, digit or underscore gets a backslash.
+fn backslashed(bytes: &[u8]) -> String {
+    let mut escaped = String::with_capacity(bytes.len() + 8);
+    for character in String::from_utf8_lossy(bytes).chars() {
+        if !(character == '_' || character.is_ascii_alphanumeric()) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
