@@ -2,8 +2,10 @@
 
 #[cfg(test)]
 mod bench;
+mod connect;
 mod ending;
 mod ftp;
+mod http;
 mod imap;
 mod lines;
 mod nntp;
@@ -18,7 +20,9 @@ use std::net::IpAddr;
 use ha_config::ldirectord::{Negotiate, ServiceCheck};
 use ipvs::Protocol;
 
+pub(crate) use self::connect::Connect;
 use self::ftp::Ftp;
+use self::http::Http;
 use self::imap::Imap;
 use self::nntp::Nntp;
 use self::pop::Pop;
@@ -59,9 +63,9 @@ pub(crate) fn conversation(
     match negotiate.service {
         ServiceCheck::Dns => missing(),
         ServiceCheck::Ftp => Ok(Box::new(Ftp::new(address, port, negotiate)?)),
-        ServiceCheck::Http => missing(),
-        ServiceCheck::Https => missing(),
-        ServiceCheck::HttpProxy => missing(),
+        ServiceCheck::Http | ServiceCheck::Https | ServiceCheck::HttpProxy => {
+            Ok(Box::new(Http::new(negotiate, address, port)?))
+        }
         ServiceCheck::Imap => Ok(Box::new(Imap::new(tcp()?, negotiate)?)),
         ServiceCheck::Imaps => Ok(Box::new(Imap::new(tls()?, negotiate)?)),
         ServiceCheck::Ldap => missing(),
