@@ -350,7 +350,7 @@ fn passive_port(line: &[u8]) -> Option<u16> {
         .next()?;
     let numbers: Vec<u8> = numbers
         .split(|&byte| byte == b',')
-        .map(|number| number_in(number))
+        .map(number_in)
         .collect::<Option<_>>()?;
     let [_, _, _, _, high, low] = numbers.as_slice() else {
         return None;
