@@ -1,0 +1,212 @@
+//! Each service with each misbehaviour of its peer: refused, silent from the beginning or after its greeting, slower than
+//! the time limit, reset in the middle, endless.
+
+use ha_config::ldirectord::ServiceCheck;
+use ha_lab::Result;
+
+use crate::check::Check;
+use crate::peer::{self, Misdeed, Plan};
+use crate::site::{Expected, Scenario, Site};
+
+/// All of it.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "faults",
+        needs: &[],
+        as_root: false,
+        run: over_connections,
+    },
+    Scenario {
+        name: "faults_of_datagrams",
+        needs: &[],
+        as_root: false,
+        run: over_datagrams,
+    },
+    Scenario {
+        name: "faults_of_transfers",
+        needs: &[],
+        as_root: false,
+        run: ftp_transfers,
+    },
+];
+
+/// How a service talks, as far as a fault needs it.
+struct Manner {
+    service: ServiceCheck,
+    /// The beginning of a good answer, after which the check is not satisfied yet.
+    opening: &'static str,
+    /// What may follow without ever satisfying the check.
+    endless: &'static str,
+}
+
+const MANNERS: &[Manner] = &[
+    Manner {
+        service: ServiceCheck::Ftp,
+        opening: "220 ready\r\n",
+        endless: "331-more\r\n",
+    },
+    Manner {
+        service: ServiceCheck::Smtp,
+        opening: "220 ready\r\n",
+        endless: "250-more\r\n",
+    },
+    Manner {
+        service: ServiceCheck::Submission,
+        opening: "220 ready\r\n",
+        endless: "250-more\r\n",
+    },
+    Manner {
+        service: ServiceCheck::Pop,
+        opening: "+OK ready\r\n",
+        endless: "+OK more\r\n",
+    },
+    Manner {
+        service: ServiceCheck::Imap,
+        opening: "* OK ready\r\n",
+        endless: "* OK more\r\n",
+    },
+    Manner {
+        service: ServiceCheck::SimpleTcp,
+        opening: "PING\n",
+        endless: "PING\n",
+    },
+    Manner {
+        service: ServiceCheck::Sip,
+        opening: "SIP/2.0 200 OK\r\n",
+        endless: "Via: more\r\n",
+    },
+    // A greeting that is no TLS at all.
+    Manner {
+        service: ServiceCheck::Pops,
+        opening: "+OK ready\r\n",
+        endless: "+OK more\r\n",
+    },
+    Manner {
+        service: ServiceCheck::Imaps,
+        opening: "* OK ready\r\n",
+        endless: "* OK more\r\n",
+    },
+    // Here a single byte satisfies the check, so it must not be a good one.
+    Manner {
+        service: ServiceCheck::Nntp,
+        opening: "",
+        endless: "400 more\r\n",
+    },
+];
+
+const MISDEEDS: &[(&str, Misdeed)] = &[
+    ("silent", Misdeed::Silent),
+    ("falls_silent", Misdeed::FallsSilent),
+    ("drips", Misdeed::Drips),
+    ("resets", Misdeed::Resets),
+    ("endless", Misdeed::Endless),
+];
+
+/// Nothing listens there.
+const REFUSING_PORT: u16 = 1;
+
+fn check(service: ServiceCheck, port: u16) -> Check {
+    Check::new(service, port)
+        .timeout(ha_lab::millis(1500))
+        .login("joe", "secret")
+        .request("/x")
+        .receive("PONG")
+}
+
+fn over_connections(site: &Site) -> Result<()> {
+    let mut plans = Vec::new();
+    let mut names = Vec::new();
+    for manner in MANNERS {
+        for (name, misdeed) in MISDEEDS {
+            plans.push(Plan {
+                misdeed: *misdeed,
+                opening: manner.opening,
+                endless: manner.endless,
+            });
+            names.push((manner.service, format!("{}::{name}", manner.service.word())));
+        }
+    }
+    let peers = peer::start(site, &plans)?;
+    let mut looks: Vec<_> = names
+        .iter()
+        .zip(&peers.ports)
+        .map(|((service, name), port)| (name.as_str(), check(*service, *port), Expected::Down("")))
+        .collect();
+    let refused: Vec<_> = MANNERS
+        .iter()
+        .map(|manner| {
+            (
+                manner.service,
+                format!("{}::refused", manner.service.word()),
+            )
+        })
+        .collect();
+    looks.extend(refused.iter().map(|(service, name)| {
+        let expected = Expected::Down("Connection failed");
+        (name.as_str(), check(*service, REFUSING_PORT), expected)
+    }));
+    site.expect(&looks)
+}
+
+fn over_datagrams(site: &Site) -> Result<()> {
+    let plan = |misdeed| Plan {
+        misdeed,
+        opening: "SIP/2.0 200 OK\r\n",
+        endless: "Via: more\r\n",
+    };
+    let plans = [
+        plan(Misdeed::SilentUdp),
+        plan(Misdeed::DripsUdp),
+        plan(Misdeed::EndlessUdp),
+    ];
+    let peers = peer::start(site, &plans)?;
+    let [silent, drips, endless] = peers.ports.as_slice() else {
+        return Ok(());
+    };
+    let check = |port: u16| check(ServiceCheck::Sip, port).udp();
+    site.expect(&[
+        ("sip::silent", check(*silent), Expected::Down("")),
+        ("sip::drips", check(*drips), Expected::Down("")),
+        ("sip::endless", check(*endless), Expected::Down("")),
+        (
+            "sip::refused",
+            check(REFUSING_PORT),
+            Expected::Down("Connection failed"),
+        ),
+    ])
+}
+
+fn ftp_transfers(site: &Site) -> Result<()> {
+    let plan = |misdeed| Plan {
+        misdeed,
+        opening: "PONG",
+        endless: "PING\n",
+    };
+    let plans = [
+        plan(Misdeed::FtpFallsSilent),
+        plan(Misdeed::FtpResets),
+        plan(Misdeed::FtpEndless),
+        plan(Misdeed::FtpFirewalled),
+    ];
+    let peers = peer::start(site, &plans)?;
+    let [silent, resets, endless, firewalled] = peers.ports.as_slice() else {
+        return Ok(());
+    };
+    let check = |port: &u16| check(ServiceCheck::Ftp, *port);
+    site.expect(&[
+        ("ftp::falls_silent", check(silent), Expected::Down("")),
+        ("ftp::resets", check(resets), Expected::Down("")),
+        (
+            "ftp::endless_without_match",
+            check(endless).receive("PANG"),
+            Expected::Down("Answer too long"),
+        ),
+        ("ftp::endless_with_match", check(endless), Expected::Up),
+        // It takes us a while to see that nobody comes.
+        (
+            "ftp::firewalled",
+            check(firewalled).timeout(ha_lab::seconds(10)),
+            Expected::Up,
+        ),
+    ])
+}
