@@ -205,7 +205,8 @@ mod tests {
     // As recorded from dovecot 2.3.
     const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ STARTTLS AUTH=PLAIN] \
         Dovecot (Debian) ready.\r\n";
-    const LOGGED_IN: &str = "* CAPABILITY IMAP4rev1 SASL-IR IDLE\r\nA1 OK Logged in\r\n";
+    const LOGGED_IN: &str =
+        "A1 OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE] Logged in\r\n";
     const REFUSED: &str = "A1 NO [AUTHENTICATIONFAILED] Authentication failed.\r\n";
 
     #[test]
@@ -329,7 +330,14 @@ mod tests {
 
     #[test]
     fn neither_noise_nor_packet_borders_matter() {
-        bench::sturdy(play, &[GREETING, "* LIST {5}\r\nA1 OK\r\n", LOGGED_IN]);
+        bench::sturdy(
+            play,
+            &[
+                GREETING,
+                "* CAPABILITY IMAP4rev1\r\n* LIST {5}\r\nA1 OK\r\n",
+                LOGGED_IN,
+            ],
+        );
         bench::sturdy(play, &[GREETING, REFUSED]);
         bench::sturdy(
             || play_as("\u{e9}", "\r"),

@@ -48,8 +48,8 @@ mod tests {
     }
 
     // As recorded from leafnode 1.12.
-    const GREETING: &str = "200 Leafnode NNTP Daemon, version 1.12.0 running at news.example\r\n";
-    const UNFIT: &str = "503 Leafnode must have a unique fully-qualified domain name. Have its administrator fix the configuration.\r\n";
+    const GREETING: &str = "200 Leafnode NNTP Daemon, version 1.12.0 running at localhost (my fqdn: news.lab.internal)\r\n";
+    const UNFIT: &str = "503 Leafnode must have a unique fully-qualified domain name. Have its administrator fix the configuration. More detail is in the logs.\r\n";
 
     #[test]
     fn only_the_first_digit_counts() {

@@ -51,12 +51,19 @@ impl SimpleTcp {
             .is_none_or(|pattern| pattern.matches(line))
     }
 
-    /// What stands behind the last line end is a line as well.
-    fn end(&self) -> Verdict {
+    /// What stands behind the last line end is a line as well, also if the connection broke: a server that speaks and
+    /// closes without having read our request resets the connection, sooner or later.
+    fn end(&self, otherwise: Verdict) -> Verdict {
         let rest = self.lines.rest();
         if !rest.is_empty() && self.matches(rest) {
             up()
-        } else if self.heard_something {
+        } else {
+            otherwise
+        }
+    }
+
+    fn no_match(&self) -> Verdict {
+        if self.heard_something {
             mismatch()
         } else {
             closed(false)
@@ -73,8 +80,8 @@ impl Conversation for SimpleTcp {
         match event {
             Event::Connected { .. } => effects.send(self.request.clone()),
             Event::Data(bytes) => self.data(bytes, effects),
-            Event::Closed => effects.done(self.end()),
-            Event::Failed(cause) => effects.done(failed(cause)),
+            Event::Closed => effects.done(self.end(self.no_match())),
+            Event::Failed(cause) => effects.done(self.end(failed(cause))),
             _ => {}
         }
     }
@@ -137,8 +144,13 @@ mod tests {
     fn the_last_line_needs_no_end() {
         let end = play().hears("hello\nPONG 1").closed();
         assert_eq!(end.verdict, Verdict::up("-"));
-        let end = play().hears("PONG 1").failed("Connection reset by peer");
-        assert!(!end.verdict.up, "but the connection does");
+        let reset = "Connection reset by peer";
+        assert!(play().hears("PONG 1").failed(reset).verdict.up);
+        let end = play().hears("PONG").failed(reset);
+        assert_eq!(
+            end.verdict,
+            Verdict::down("Connection failed (Connection reset by peer)")
+        );
     }
 
     #[test]

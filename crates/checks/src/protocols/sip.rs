@@ -147,10 +147,10 @@ mod tests {
 
     // As recorded from kamailio 5.6.
     const OK: &str = "SIP/2.0 200 OK\r\n\
-        Via: SIP/2.0/UDP 127.0.0.1:40000;branch=z9hG4bKhjhs8ass877;received=127.0.0.1\r\n\
-        To: <sip:ldirectord@lvs1>;tag=b27e1a1d33761e85846fc98f5f3a7e58.e6d70000\r\n\
+        Via: SIP/2.0/UDP 127.0.0.1:54456;branch=z9hG4bKhjhs8ass877\r\n\
+        To: <sip:ldirectord@lvs1>;tag=9dd61ff61e802d8e2bef5f14621ef3c2.6179bee6\r\n\
         From: <sip:ldirectord@lvs1>;tag=1928301774\r\n\
-        Call-ID: 0123456789abcdef\r\n\
+        Call-ID: 3bacc3adc44084f1\r\n\
         CSeq: 63104 OPTIONS\r\n\
         Server: kamailio (5.6.3 (x86_64/linux))\r\n\
         Content-Length: 0\r\n\r\n";

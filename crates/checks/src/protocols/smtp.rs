@@ -97,9 +97,9 @@ mod tests {
     }
 
     // As recorded from postfix 3.7.
-    const GREETING: &str = "220 mail.example ESMTP Postfix (Debian/GNU)\r\n";
-    const EHLO: &str = "250-mail.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n\
-        250-ETRN\r\n250-STARTTLS\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n\
+    const GREETING: &str = "220 mail.lab.example ESMTP Postfix\r\n";
+    const EHLO: &str = "250-mail.lab.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n\
+        250-ETRN\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n\
         250-SMTPUTF8\r\n250 CHUNKING\r\n";
 
     #[test]
