@@ -102,6 +102,21 @@ const MISDEEDS: &[(&str, Misdeed)] = &[
     ("endless", Misdeed::Endless),
 ];
 
+/// What the check makes of it.
+fn expected(service: ServiceCheck, misdeed: Misdeed) -> Expected {
+    let late = "Connection timed out";
+    let is_tls = matches!(service, ServiceCheck::Pops | ServiceCheck::Imaps);
+    Expected::Down(match (service, misdeed) {
+        (_, Misdeed::Silent) => late,
+        // Whether we notice by reading or by writing is chance, and so is what the system says then.
+        (_, Misdeed::Resets) => "Connection ",
+        _ if is_tls => "Connection failed (TLS",
+        (ServiceCheck::Nntp, Misdeed::Drips | Misdeed::Endless) => "Response mismatch",
+        (_, Misdeed::Endless) => "Answer too long",
+        _ => late,
+    })
+}
+
 /// Nothing listens there.
 const REFUSING_PORT: u16 = 1;
 
@@ -123,14 +138,15 @@ fn over_connections(site: &Site) -> Result<()> {
                 opening: manner.opening,
                 endless: manner.endless,
             });
-            names.push((manner.service, format!("{}::{name}", manner.service.word())));
+            let name = format!("{}::{name}", manner.service.word());
+            names.push((manner.service, name, expected(manner.service, *misdeed)));
         }
     }
     let peers = peer::start(site, &plans)?;
     let mut looks: Vec<_> = names
         .iter()
         .zip(&peers.ports)
-        .map(|((service, name), port)| (name.as_str(), check(*service, *port), Expected::Down("")))
+        .map(|((service, name, expected), port)| (name.as_str(), check(*service, *port), *expected))
         .collect();
     let refused: Vec<_> = MANNERS
         .iter()
@@ -165,9 +181,21 @@ fn over_datagrams(site: &Site) -> Result<()> {
     };
     let check = |port: u16| check(ServiceCheck::Sip, port).udp();
     site.expect(&[
-        ("sip::silent", check(*silent), Expected::Down("")),
-        ("sip::drips", check(*drips), Expected::Down("")),
-        ("sip::endless", check(*endless), Expected::Down("")),
+        (
+            "sip::silent",
+            check(*silent),
+            Expected::Down("Connection timed out"),
+        ),
+        (
+            "sip::drips",
+            check(*drips),
+            Expected::Down("Connection timed out"),
+        ),
+        (
+            "sip::endless",
+            check(*endless),
+            Expected::Down("Answer too long"),
+        ),
         (
             "sip::refused",
             check(REFUSING_PORT),
@@ -194,8 +222,12 @@ fn ftp_transfers(site: &Site) -> Result<()> {
     };
     let check = |port: &u16| check(ServiceCheck::Ftp, *port);
     site.expect(&[
-        ("ftp::falls_silent", check(silent), Expected::Down("")),
-        ("ftp::resets", check(resets), Expected::Down("")),
+        (
+            "ftp::falls_silent",
+            check(silent),
+            Expected::Down("Connection timed out"),
+        ),
+        ("ftp::resets", check(resets), Expected::Down("426 ")),
         (
             "ftp::endless_without_match",
             check(endless).receive("PANG"),

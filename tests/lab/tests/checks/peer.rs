@@ -39,7 +39,7 @@ pub enum Misdeed {
     SilentUdp,
     /// Datagrams: answers each with the opening, then the endless part, one byte a datagram every 50 ms.
     DripsUdp,
-    /// Datagrams: answers each with the opening, then 10,000 times the endless part.
+    /// Datagrams: answers each with the opening, then many with the endless part.
     EndlessUdp,
     /// ftp: begins a transfer and falls silent.
     FtpFallsSilent,
@@ -192,8 +192,10 @@ fn serve_datagrams(misdeed: Misdeed, opening: Vec<u8>, endless: Vec<u8>) -> u16 
         while let Ok((_, from)) = socket.recv_from(&mut buffer) {
             if misdeed == Misdeed::EndlessUdp {
                 let _ = socket.send_to(&opening, from);
-                for _ in 0..10_000 {
-                    let _ = socket.send_to(&endless, from);
+                let much = endless.repeat(1 + 1000 / endless.len());
+                // Some get lost on the way.
+                for _ in 0..20_000 {
+                    let _ = socket.send_to(&much, from);
                 }
             }
             if misdeed == Misdeed::DripsUdp {
