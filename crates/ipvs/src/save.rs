@@ -8,7 +8,10 @@ use crate::{Destination, Entry, Forward, ServiceKey, Table};
 impl Table {
     /// The table in the words and the order of `ipvsadm -S -n` (`ipvs-netlink.md` 5), each line ended by a newline.
     ///
-    /// Thresholds do not appear there, and tunnels carry their type as version 1.31 prints it.
+    /// Thresholds do not appear there, and tunnels carry their type as version 1.31 prints it. Addresses are in numeric
+    /// order here; `ipvsadm` compares them by the sign of their 32-bit difference, so addresses that are more than half of
+    /// the address space apart come the other way round there (192.168.6.66 before 1.1.1.1). Compare such tables line by
+    /// line after sorting both.
     pub fn save_text(&self) -> String {
         let mut entries: Vec<&Entry> = self.services.values().collect();
         entries.sort_by_key(|entry| order(&entry.service.key));
