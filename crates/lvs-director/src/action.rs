@@ -1,5 +1,8 @@
 //! What the core asks the shell to do, in order.
 
+use std::net::IpAddr;
+use std::rc::Rc;
+
 use ha_config::ldirectord::Probe;
 use ipvs::Change;
 
@@ -10,52 +13,96 @@ pub struct CheckId(pub u64);
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Read the kernel's table and answer with [`crate::Input::Table`].
+    /// Read the kernel's table and answer with [`crate::Input::Table`] or [`crate::Input::TableUnreadable`]. Neither this
+    /// nor [`Action::Program`] comes again before the answer to the last one.
     ReadTable,
-    /// Make these changes, in order, and answer with [`crate::Input::Programmed`] before anything else.
+    /// Make these changes, in order, each whatever became of the others, and answer with [`crate::Input::Programmed`]
+    /// before anything else. Never empty.
     Program(Vec<Change>),
-    /// Begin a check.
+    /// Begin a check; it ends with [`crate::Input::CheckEnded`] or [`crate::Input::CheckImpossible`].
     StartCheck {
-        /// To be named in [`crate::Input::CheckEnded`].
+        /// To be named in the answer.
         id: CheckId,
         /// What to do.
-        probe: Probe,
+        probe: Rc<Probe>,
     },
     /// Give up a check; no verdict is wanted any more.
     CancelCheck(CheckId),
-    /// Log a line.
+    /// Append a line to the log.
     Log(String),
-    /// Send a mail.
+    /// A line for `-d` only, with its level (`DEBUG2: `...). Only with [`crate::Options::debug`].
+    Debug(u8, String),
+    /// Send a mail. That it is sent is in the log already.
     Mail(Mail),
-    /// Run a command of the administrator's: the text of `fallbackcommand` and its words.
-    RunCommand {
+    /// Run a command of the administrator's, after those that were asked for before; its exit status changes nothing.
+    Run {
+        /// Why, and so how.
+        kind: Command,
         /// As configured.
         command: String,
-        /// `start` or `stop`, virtual service, protocol.
+        /// Further words.
         arguments: Vec<String>,
     },
-    /// Append to a monitor file: the shell puts time and process id in front.
+    /// Append a line to a monitor file: the shell puts `[ctime] [PID] ` in front.
     Monitor {
         /// Its path.
         path: String,
-        /// `IDENTITY [up|down] TEXT`.
+        /// `IDENTITY [up|down] TEXT`
         text: String,
     },
-    /// Start or stop another instance.
-    Execute(Execute, String),
-    /// End, with success.
+    /// Look at the configuration file and answer with [`crate::Input::FileLooked`].
+    LookAtFile,
+    /// List a directory (`maintenancedir`) and answer with [`crate::Input::Maintenance`]. It may hang: do it beside the loop.
+    LookAtMaintenance {
+        /// Its path.
+        directory: String,
+    },
+    /// Find the host name of an address and answer with [`crate::Input::ReverseName`]. It may take long: do it beside the
+    /// loop.
+    LookUpName(IpAddr),
+    /// Read the configuration file and answer with [`crate::Input::Reload`] or [`crate::Input::ReloadFailed`]. Resolving
+    /// names may take long: do it beside the loop. What the parser has to say is logged by the shell before the answer.
+    ReadConfig,
+    /// Have another instance of ldirectord started, stopped or reloaded: `ldirectord CONFIG start`, by the shell.
+    Execute {
+        /// What.
+        what: Execute,
+        /// Text after `execute=`, quotes included.
+        config: String,
+    },
+    /// End, with success. Nothing comes after it.
     Exit,
+}
+
+/// Kinds of commands of the administrator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `fallbackcommand`: a text for `/bin/sh` with words after it.
+    Fallback,
+    /// `callback`: a program, run when it is executable.
+    Callback,
 }
 
 /// What to do with the instance of an `execute=` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Execute {
-    /// `ldirectord CONFIG start`
+    /// It is new.
     Start,
-    /// `ldirectord CONFIG stop`
+    /// It is gone from the configuration, or this instance ends.
     Stop,
-    /// `ldirectord CONFIG reload`
+    /// This instance was reloaded.
     Reload,
+}
+
+impl Execute {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Execute::Start => "start",
+            Execute::Stop => "stop",
+            Execute::Reload => "reload",
+        }
+    }
 }
 
 /// A mail (`ldirectord.md` 9).
@@ -65,7 +112,7 @@ pub struct Mail {
     pub to: String,
     /// `emailalertfrom`.
     pub from: Option<String>,
-    /// Host that takes it; none: the local sendmail.
+    /// Host that takes it by SMTP; none: the local sendmail.
     pub smtp: Option<String>,
     /// One line.
     pub subject: String,
