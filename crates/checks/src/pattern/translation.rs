@@ -468,7 +468,7 @@ impl Translator<'_> {
         match text.parse::<i32>() {
             Ok(number) if number < 0 => {
                 let back = number.unsigned_abs();
-                let number = (self.groups_begun + 1).checked_sub(back).unwrap_or(0);
+                let number = (self.groups_begun + 1).saturating_sub(back);
                 self.reference(number)
             }
             Ok(number) => self.reference(number.unsigned_abs()),
@@ -566,10 +566,7 @@ impl Translator<'_> {
             out.push('^');
         }
         let mut first = true;
-        loop {
-            let Some(member) = self.class_member(first)? else {
-                break;
-            };
+        while let Some(member) = self.class_member(first)? {
             first = false;
             // A hyphen makes a range only between two bytes, and is itself anywhere else.
             let is_range = self.rest.first() == Some(&b'-')

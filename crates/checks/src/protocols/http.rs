@@ -279,3 +279,6 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests;

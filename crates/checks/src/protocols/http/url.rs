@@ -353,4 +353,22 @@ mod tests {
         );
         assert_eq!(Url::parse(b"http://www.x.org").unwrap().origin_form(), b"/");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_server_says_is_a_page_or_none(
+            base in "[ -~]{0,20}",
+            reference in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+            scheme in proptest::sample::select(vec!["", "http:", "https://", "//", "/", "?"]),
+        ) {
+            let base = Url::parse(format!("http://h/{base}").as_bytes()).unwrap();
+            let reference = [scheme.as_bytes(), &reference].concat();
+            if let Some(url) = base.join(&reference) {
+                let form = url.origin_form();
+                proptest::prop_assert!(form.starts_with(b"/"));
+                proptest::prop_assert!(form.iter().all(u8::is_ascii_graphic));
+                proptest::prop_assert!(!url.authority().contains(char::is_control));
+            }
+        }
+    }
 }
