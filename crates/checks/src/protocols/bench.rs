@@ -177,8 +177,8 @@ fn end_of(mut play: Play, pieces: &[&[u8]]) -> End {
 
 /// The same answers in other packets give the same verdict and the same commands, also when some bytes of them are wrong,
 /// and when all of them are; and nothing panics.
-pub(crate) fn sturdy(play: impl Fn() -> Play, answers: &[&str]) {
-    let text = answers.concat().into_bytes();
+pub(crate) fn sturdy(play: impl Fn() -> Play, answers: &[impl AsRef<[u8]>]) {
+    let text: Vec<u8> = answers.iter().flat_map(AsRef::as_ref).copied().collect();
     let whole = |text: &[u8]| end_of(play(), &pieces(text, &[]));
     let expected = whole(&text);
     let cuts = || proptest::collection::vec(any::<usize>(), 0..10);

@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod bench;
 mod connect;
+mod dns;
 mod ending;
+mod frames;
 mod ftp;
 mod http;
 mod imap;
@@ -21,6 +23,7 @@ use ha_config::ldirectord::{Negotiate, ServiceCheck};
 use ipvs::Protocol;
 
 pub(crate) use self::connect::Connect;
+use self::dns::Dns;
 use self::ftp::Ftp;
 use self::http::Http;
 use self::imap::Imap;
@@ -56,12 +59,14 @@ pub(crate) fn conversation(
     seed: &Seed,
     environment: &Environment,
 ) -> Result<Box<dyn Conversation>, Verdict> {
-    let _ = environment;
     let tcp = || ending::tcp(address, port);
     let tls = || ending::tls(negotiate, address, port);
     let missing = || Err(Verdict::down("Check not available"));
     match negotiate.service {
-        ServiceCheck::Dns => missing(),
+        ServiceCheck::Dns => {
+            let dns = Dns::new(address, port, negotiate, seed, environment)?;
+            Ok(Box::new(dns))
+        }
         ServiceCheck::Ftp => Ok(Box::new(Ftp::new(address, port, negotiate)?)),
         ServiceCheck::Http | ServiceCheck::Https | ServiceCheck::HttpProxy => {
             Ok(Box::new(Http::new(negotiate, address, port)?))
