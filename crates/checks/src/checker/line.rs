@@ -9,8 +9,8 @@ use ha_sys::{Interest, Poller, errno_text};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike,
-    SockaddrStorage, connect, getsockname, getsockopt, recv, send, setsockopt, shutdown, socket,
-    sockopt,
+    SockaddrStorage, connect, getpeername, getsockname, getsockopt, recv, send, setsockopt,
+    shutdown, socket, sockopt,
 };
 use rustls::ClientConnection;
 
@@ -277,6 +277,10 @@ impl Line {
         }
     }
 
+    fn has_peer(&self) -> bool {
+        getpeername::<SockaddrStorage>(self.fd.as_raw_fd()).is_ok()
+    }
+
     /// Listens on our end's address for somebody to connect.
     pub(crate) fn listen_beside(&self) -> io::Result<TcpListener> {
         let local = self
@@ -305,6 +309,8 @@ impl Line {
                     return Step::Idle;
                 }
                 match getsockopt(&self.fd, sockopt::SocketError) {
+                    // Meant for an earlier socket under the same token: this one is still without a peer.
+                    Ok(0) if !self.has_peer() => return Step::Idle,
                     Ok(0) => {}
                     Ok(code) => {
                         return self.fail(errno_text(&io::Error::from_raw_os_error(code)), None);

@@ -4,5 +4,6 @@ mod bench;
 mod http;
 mod odd_jobs;
 mod programs;
+mod side;
 mod structure;
 mod tls;
