@@ -29,6 +29,17 @@ impl Control {
     pub(crate) fn start(
         role: &str,
         arguments: &[String],
+        map_ids: impl FnMut(u32) -> Result<()>,
+    ) -> Result<Self> {
+        Self::start_with(role, arguments, Stdio::null(), Stdio::inherit(), map_ids)
+    }
+
+    /// As [`Control::start`], with a standard output and standard error for the helper and all that it starts.
+    pub(crate) fn start_with(
+        role: &str,
+        arguments: &[String],
+        stdout: Stdio,
+        stderr: Stdio,
         mut map_ids: impl FnMut(u32) -> Result<()>,
     ) -> Result<Self> {
         let (ours, theirs) = UnixStream::pair().doing(|| "socketpair".into())?;
@@ -40,7 +51,8 @@ impl Control {
             .arg(role)
             .args(arguments)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .doing(|| format!("starting the helper for {role}"))?;
         let mut control = Control {

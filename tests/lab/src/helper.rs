@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::process::exit;
 
+use crate::machine::{self, GuestProgram, guest, keeper};
 use crate::{LabError, Result, browser, init, namespaces, probe, rootfs, send, web};
 
 /// The first argument of a helper process.
@@ -16,6 +17,11 @@ pub(crate) const MARKER: &str = "--ha-lab-helper";
 ///
 /// Call this first in `main` of every program that makes a [`crate::Lab`], before any thread exists.
 pub fn run_if_helper() {
+    run_if_helper_or(&[]);
+}
+
+/// As [`run_if_helper`], for programs that boot a [`crate::UserModeKernel`] and run functions of their own in it.
+pub fn run_if_helper_or(programs: &[GuestProgram]) {
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() != Some(MARKER) {
         return;
@@ -35,6 +41,13 @@ pub fn run_if_helper() {
         "stage" => rootfs::prepare_stage(&options),
         "host" => namespaces::host_outer(&options),
         "host-init" => init::host_init(&options),
+        "kernel" => keeper::kernel_outer(&options),
+        "kernel-init" => keeper::kernel_init(&options),
+        "guest-init" => guest::guest_init(&options),
+        "guest-server" => guest::guest_server(&options),
+        "job" => machine::job_outer(&options),
+        "job-init" => machine::job_init(&options),
+        "job-main" => machine::job_main(&options, programs),
         "probe" => probe::run(&options),
         "send" => send::run(&options),
         "web" => web::run(&options),
@@ -60,6 +73,11 @@ impl Options {
     pub(crate) fn get(&self, key: &str) -> Result<&str> {
         self.find(key)
             .ok_or_else(|| LabError::unexpected(format!("helper option {key} is missing")))
+    }
+
+    /// The value of an option that may be absent, as it was given, empty or not.
+    pub(crate) fn given(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
     }
 
     /// The value of an option that may be absent; an empty value counts as absent.

@@ -254,7 +254,7 @@ impl Inner {
 
 /// Maps the ids of a helper that has just entered a user namespace: a whole range if the machine has one
 /// for us in `/etc/subuid`, else only our own id as root.
-fn map_ids(pid: u32) -> Result<()> {
+pub(crate) fn map_ids(pid: u32) -> Result<()> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     if uid.is_root() {
         // Root may map what it likes; the range keeps accounts such as hacluster usable.

@@ -38,6 +38,7 @@ mod hostfs;
 mod implementation;
 mod init;
 mod lab;
+mod machine;
 mod namespaces;
 mod probe;
 mod rootfs;
@@ -52,11 +53,14 @@ pub use error::LabError;
 pub use exec::Output;
 pub use fault::Loss;
 pub use ha_cf::{Authkeys, HaCf};
-pub use helper::run_if_helper;
+pub use helper::{run_if_helper, run_if_helper_or};
 pub use host::{Host, HostSpec, PowerUp};
 pub use implementation::Implementation;
 pub use init::ECHO_PORT;
 pub use lab::{Lab, LabOptions};
+pub use machine::{
+    COMMAND_LIMIT, GuestJob, GuestProgram, KernelOptions, UserModeKernel, check_user_mode_kernel,
+};
 pub use probe::{Gap, Probe, ProbeReport};
 pub use test_rsc::{Misbehaviour, TestRsc, TestRscCall};
 pub use wait::{millis, seconds, wait_until};

@@ -21,18 +21,8 @@ use crate::helper::{MARKER, Options};
 /// namespace with the tmpfs that holds the hosts' disks.
 pub(crate) fn lab_outer(options: &Options) -> Result<()> {
     let control = control_socket()?;
-    if options.find("rootless").is_some() {
-        if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER) {
-            return say(
-                &control,
-                &format!("unavailable not root, and no user namespace: {error}"),
-            );
-        }
-        say(&control, "user")?;
-        let mut line = String::new();
-        BufReader::new(&control)
-            .read_line(&mut line)
-            .doing(|| "waiting for the id maps".into())?;
+    if !enter_user_namespace(options, &control)? {
+        return Ok(());
     }
     if let Err(error) = unshare(inner_namespaces()) {
         return say(
@@ -41,6 +31,27 @@ pub(crate) fn lab_outer(options: &Options) -> Result<()> {
         );
     }
     run_inner("lab-init", options, &control)
+}
+
+/// Enters a user namespace if the options ask for one and waits until the harness has mapped its ids. `false` when it
+/// cannot be had; the harness knows then.
+pub(crate) fn enter_user_namespace(options: &Options, control: &UnixStream) -> Result<bool> {
+    if options.find("rootless").is_none() {
+        return Ok(true);
+    }
+    if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER) {
+        say(
+            control,
+            &format!("unavailable not root, and no user namespace: {error}"),
+        )?;
+        return Ok(false);
+    }
+    say(control, "user")?;
+    let mut line = String::new();
+    BufReader::new(control)
+        .read_line(&mut line)
+        .doing(|| "waiting for the id maps".into())?;
+    Ok(true)
 }
 
 /// The outer process of a host: joins the lab's mount namespace (and user namespace), then makes its own.
@@ -62,7 +73,8 @@ pub(crate) fn host_outer(options: &Options) -> Result<()> {
     run_inner("host-init", options, &control)
 }
 
-fn inner_namespaces() -> CloneFlags {
+/// The namespaces that make a machine.
+pub(crate) fn inner_namespaces() -> CloneFlags {
     CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS
@@ -70,7 +82,8 @@ fn inner_namespaces() -> CloneFlags {
         | CloneFlags::CLONE_NEWPID
 }
 
-fn run_inner(role: &str, options: &Options, control: &UnixStream) -> Result<()> {
+/// Starts the process that lives in the new namespaces, tells its pid, and waits for its end.
+pub(crate) fn run_inner(role: &str, options: &Options, control: &UnixStream) -> Result<()> {
     let stdin = control
         .as_fd()
         .try_clone_to_owned()

@@ -75,14 +75,12 @@ pub(crate) fn prepare_stage(options: &Options) -> Result<()> {
 /// Hides each of the legacy's paths with a white-out (a character device 0:0).
 fn prepare_mask(mask: &Path) -> Result<()> {
     create_dir(mask)?;
-    for pattern in LEGACY_PATHS {
-        for path in matches_of(pattern) {
-            let hidden = mask.join(path.strip_prefix("/").unwrap_or(&path));
-            if let Some(parent) = hidden.parent() {
-                fs::create_dir_all(parent).doing(|| format!("{}", parent.display()))?;
-            }
-            white_out(&hidden)?;
+    for path in legacy_files() {
+        let hidden = mask.join(path.strip_prefix("/").unwrap_or(&path));
+        if let Some(parent) = hidden.parent() {
+            fs::create_dir_all(parent).doing(|| format!("{}", parent.display()))?;
         }
+        white_out(&hidden)?;
     }
     Ok(())
 }
@@ -298,15 +296,30 @@ fn mount_runtime(root: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Moves a mounted tree to another place.
+pub(crate) fn move_mount(from: &Path, to: &Path) -> Result<()> {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_MOVE, None::<&str>)
+        .doing(|| format!("moving {} to {}", from.display(), to.display()))
+}
+
+/// Everything on this machine that the legacy packages installed.
+pub(crate) fn legacy_files() -> Vec<PathBuf> {
+    LEGACY_PATHS
+        .iter()
+        .flat_map(|pattern| matches_of(pattern))
+        .collect()
+}
+
 /// Makes `root` the root of this mount namespace and lets go of everything else.
-fn change_root(root: &Path) -> Result<()> {
+pub(crate) fn change_root(root: &Path) -> Result<()> {
     std::env::set_current_dir(root).doing(|| "chdir".into())?;
     nix::unistd::pivot_root(".", ".").doing(|| "pivot_root".into())?;
     umount2(".", MntFlags::MNT_DETACH).doing(|| "umount of the old root".into())?;
     std::env::set_current_dir("/").doing(|| "chdir".into())
 }
 
-fn make_private() -> Result<()> {
+/// Keeps what is mounted from here on in this mount namespace.
+pub(crate) fn make_private() -> Result<()> {
     mount(
         None::<&str>,
         "/",
@@ -317,7 +330,8 @@ fn make_private() -> Result<()> {
     .doing(|| "making the mounts private".into())
 }
 
-fn mount_fs(source: &str, target: &Path, kind: &str, data: &str) -> Result<()> {
+/// Mounts a file system by its kind.
+pub(crate) fn mount_fs(source: &str, target: &Path, kind: &str, data: &str) -> Result<()> {
     mount(
         Some(source),
         target,
@@ -339,7 +353,8 @@ fn bind(source: &Path, target: &Path, more: MsFlags) -> Result<()> {
     .doing(|| format!("binding {} to {}", source.display(), target.display()))
 }
 
-fn create_dir(path: &Path) -> Result<()> {
+/// Makes a directory with its parents.
+pub(crate) fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).doing(|| format!("mkdir {}", path.display()))
 }
 

@@ -1,0 +1,151 @@
+//! What a scenario leaves: files that its scripts and the director wrote, and what the real servers received.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::SocketAddr;
+
+use ha_lab::{Implementation, LabError, Result};
+
+use crate::expectation::shown;
+use crate::real_server::parse_address;
+use crate::scenario::{Run, Scenario};
+use crate::{differences, scene, texts};
+
+/// Compares everything that the recording kept.
+pub fn check(
+    scenario: &Scenario,
+    run: &Run,
+    under_test: Implementation,
+    received: &[(SocketAddr, Vec<u8>)],
+) -> Result<()> {
+    for (title, lines) in &run.leftovers {
+        if differences::leaves_out(scenario, under_test, title) {
+            continue;
+        }
+        let (seen, wanted) = match title.as_str() {
+            "wire" | "file requests seen by the servers" => (
+                distinct(
+                    received
+                        .iter()
+                        .map(|(server, bytes)| request(*server, bytes)),
+                ),
+                distinct(lines.iter().filter_map(|line| recorded_request(line))),
+            ),
+            "file output of the foreground process" => {
+                let text = read(scene::FOREGROUND)?;
+                let seen: Vec<&str> = text.lines().collect();
+                (foreground(&seen), foreground(lines))
+            }
+            "file /var/log/mon.log" => {
+                let text = read("/var/log/mon.log")?;
+                let seen: Vec<&str> = text.lines().collect();
+                (monitored(&seen), monitored(lines))
+            }
+            // The recorder found no mail: the stand-in of its time was not the one that was called.
+            "file mail" => (mails(&read(scene::MAIL)?), announced_mails()?),
+            other => {
+                let path = other.strip_prefix("file ").unwrap_or(other);
+                let text = read(path)?;
+                (text.lines().map(str::to_owned).collect(), lines.clone())
+            }
+        };
+        let wanted: Vec<String> = wanted
+            .into_iter()
+            .filter(|line: &String| !line.is_empty())
+            .collect();
+        if seen != wanted {
+            return Err(LabError::unexpected(format!(
+                "left behind, {title}:\nseen:\n{}\nexpected:\n{}",
+                shown(&seen),
+                shown(&wanted)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| LabError::Io(format!("reading {path}"), error))
+}
+
+/// What of a request matters: the server, the path, the name it was called by. A connection without a request is said
+/// as well.
+fn request(server: SocketAddr, bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let path = text.split_whitespace().nth(1).unwrap_or("(none)");
+    let host = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Host: "))
+        .unwrap_or("(none)");
+    format!("{server} path {path} host {host}")
+}
+
+/// `[TIME] ADDRESS_PORT <- b'BYTES'`, as Python shows bytes.
+fn recorded_request(line: &str) -> Option<String> {
+    let (server, bytes) = line.split_once(" <- ")?;
+    let server = server.split_whitespace().last()?.replace('_', ":");
+    let bytes = bytes.trim_start_matches("b'").trim_end_matches('\'');
+    let bytes = bytes.replace("\\r\\n", "\r\n");
+    Some(request(parse_address(&server).ok()?, bytes.as_bytes()))
+}
+
+/// The output of a director in the foreground. Supervised it is a log, whose order means something; with `-d` the rounds
+/// repeat as long as it runs, so that only what is said counts.
+fn foreground(lines: &[impl AsRef<str>]) -> Vec<String> {
+    let is_log = lines.iter().all(|line| line.as_ref().starts_with('['));
+    let texts: Vec<String> = lines
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|line| !line.starts_with("... (rounds") && !line.starts_with("Client-Date: "))
+        .map(|line| texts::masked(if is_log { after_time(line) } else { line }))
+        .collect();
+    if is_log {
+        return texts::orders(&texts).into_values().flatten().collect();
+    }
+    distinct(texts)
+}
+
+fn distinct(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let distinct: BTreeSet<String> = texts.into_iter().collect();
+    distinct.into_iter().collect()
+}
+
+fn after_time(line: &str) -> &str {
+    line.split_once("] ").map_or(line, |(_, text)| text)
+}
+
+/// What a monitor file tells: for each server its states, without repetitions.
+fn monitored(lines: &[impl AsRef<str>]) -> Vec<String> {
+    let mut last: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        let text = after_time(after_time(line.as_ref()));
+        let server = text.split(" [").next().unwrap_or(text);
+        let states = last.entry(server.to_owned()).or_default();
+        if states.last().map(String::as_str) != Some(text) {
+            states.push(text.to_owned());
+        }
+    }
+    last.into_values().flatten().collect()
+}
+
+/// The subjects of the mails that the stand-in was given.
+fn mails(text: &str) -> Vec<String> {
+    let mut subjects: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("Subject: "))
+        .map(str::to_owned)
+        .collect();
+    subjects.sort();
+    subjects
+}
+
+/// The subjects of the mails that the log tells of.
+fn announced_mails() -> Result<Vec<String>> {
+    let mut subjects: Vec<String> = read(scene::LOG)?
+        .lines()
+        .map(texts::of_log_line)
+        .filter_map(|text| text.strip_prefix("emailalert: ").map(str::to_owned))
+        .collect();
+    subjects.sort();
+    Ok(subjects)
+}

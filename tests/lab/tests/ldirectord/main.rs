@@ -1,0 +1,29 @@
+//! ldirectord on a real IPVS: in a user-mode kernel, seen from outside, for the legacy or for ours.
+//!
+//! `LDIRECTORD_UNDER_TEST` chooses (`ours`, the default, or `legacy`: Debian's package). Words on the command line choose
+//! tests by part of their name; `HA_LAB_WORKERS` says how many scenarios run at a time. Where the machine has no
+//! user-mode kernel everything is skipped, and the reason is said.
+
+mod differences;
+mod expectation;
+mod ipvs_socket;
+mod kernel;
+mod leftovers;
+mod player;
+mod real_server;
+mod runner;
+mod scenario;
+mod scenarios;
+mod scene;
+mod texts;
+
+fn main() {
+    let mut programs = vec![scenarios::PROGRAM, ipvs_socket::PROGRAM];
+    programs.extend_from_slice(kernel::PROGRAMS);
+    ha_lab::run_if_helper_or(&programs);
+    if std::env::args().any(|word| word == kernel::VICTIM) {
+        let lived = kernel::be_a_victim();
+        std::process::exit(i32::from(lived.is_err()));
+    }
+    std::process::exit(runner::run());
+}
