@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, added up.
 //!
 //! First the tests of the crates, then the compliance suite of `tests/lab`, which runs the installed tree in network
-//! namespaces, alone, in pairs and beside the legacy. The last line is `N passed, N failed, N skipped`; before it stands
+//! namespaces, alone, in pairs and beside the legacy, then the checks of ldirectord against servers in namespaces. The last line is `N passed, N failed, N skipped`; before it stands
 //! why anything was skipped.
 
 use std::io::{BufRead, BufReader};
@@ -63,6 +63,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         .args(["test", "-p", "ha-lab", "--test", "compliance", "--"])
         .args(&filters);
     observe(compliance, &mut tally)?;
+
+    println!("== checks of real servers, and of peers that misbehave");
+    let mut checks = cargo::command();
+    checks
+        .args(["test", "-p", "ha-lab", "--test", "checks", "--"])
+        .args(&filters);
+    observe(checks, &mut tally)?;
 
     if filters.is_empty() && tally.passed == passed_before {
         tally.fail("no test was run at all".into());
