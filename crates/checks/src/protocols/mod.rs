@@ -12,6 +12,7 @@ mod imap;
 mod lines;
 mod nntp;
 mod pop;
+mod radius;
 mod reply;
 mod simpletcp;
 mod sip;
@@ -29,6 +30,7 @@ use self::http::Http;
 use self::imap::Imap;
 use self::nntp::Nntp;
 use self::pop::Pop;
+use self::radius::Radius;
 use self::simpletcp::SimpleTcp;
 use self::sip::Sip;
 use self::smtp::Smtp;
@@ -82,7 +84,7 @@ pub(crate) fn conversation(
         ServiceCheck::Pgsql => missing(),
         ServiceCheck::Pop => Ok(Box::new(Pop::new(tcp()?, negotiate)?)),
         ServiceCheck::Pops => Ok(Box::new(Pop::new(tls()?, negotiate)?)),
-        ServiceCheck::Radius => missing(),
+        ServiceCheck::Radius => Ok(Box::new(Radius::new(address, port, negotiate, seed)?)),
         ServiceCheck::SimpleTcp => Ok(Box::new(SimpleTcp::new(tcp()?, negotiate)?)),
         ServiceCheck::Sip => {
             let transport = match negotiate.transport {
