@@ -9,6 +9,7 @@ mod frames;
 mod ftp;
 mod http;
 mod imap;
+mod ldap;
 mod lines;
 mod nntp;
 mod pop;
@@ -28,6 +29,7 @@ use self::dns::Dns;
 use self::ftp::Ftp;
 use self::http::Http;
 use self::imap::Imap;
+use self::ldap::Ldap;
 use self::nntp::Nntp;
 use self::pop::Pop;
 use self::radius::Radius;
@@ -75,8 +77,8 @@ pub(crate) fn conversation(
         }
         ServiceCheck::Imap => Ok(Box::new(Imap::new(tcp()?, negotiate)?)),
         ServiceCheck::Imaps => Ok(Box::new(Imap::new(tls()?, negotiate)?)),
-        ServiceCheck::Ldap => missing(),
-        ServiceCheck::Ldaps => missing(),
+        ServiceCheck::Ldap => Ok(Box::new(Ldap::new(tcp()?, negotiate)?)),
+        ServiceCheck::Ldaps => Ok(Box::new(Ldap::new(tls()?, negotiate)?)),
         ServiceCheck::Mysql => missing(),
         ServiceCheck::Nntp => Ok(Box::new(Nntp::new(address, port)?)),
         ServiceCheck::Oracle => Err(Verdict::down("Oracle cannot be checked")
