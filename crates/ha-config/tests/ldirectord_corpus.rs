@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use ha_config::ldirectord::{FakeHost, Host, legacy_text, parse};
 use ha_config::{Diagnostic, OsError};
@@ -113,6 +114,19 @@ fn the_corpus_is_taken_and_refused_as_by_the_legacy() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
+/// All lines of the corpus.
+static LINES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    corpus()
+        .iter()
+        .filter_map(|path| fs::read(path).ok())
+        .flat_map(|file| {
+            file.split(|byte| *byte == b'\n')
+                .map(<[u8]>::to_vec)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+});
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -121,10 +135,7 @@ proptest! {
 
     #[test]
     fn no_mixture_of_real_lines_makes_it_panic(seed in proptest::collection::vec((0usize..600, 0usize..40), 1..30)) {
-        let lines: Vec<Vec<u8>> = corpus()
-            .iter()
-            .flat_map(|path| fs::read(path).unwrap_or_default().split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
-            .collect();
+        let lines = &*LINES;
         let mut file = Vec::new();
         for (line, cut) in seed {
             let line = &lines[line % lines.len()];
