@@ -78,9 +78,12 @@ pub fn run() -> i32 {
     i32::from(!report.failures.is_empty())
 }
 
+/// A test that has a kernel to itself.
+type OnKernel = fn(&UserModeKernel) -> Result<()>;
+
 /// Tests of the machine as it is, one after the other.
 fn alone() -> Vec<Case<'static>> {
-    let cases: [(&str, fn(&UserModeKernel) -> Result<()>); 6] = [
+    let cases: [(&str, OnKernel); 6] = [
         ("kernel::it_has_ipvs", kernel::it_has_ipvs),
         ("kernel::output_comes_through", kernel::output_comes_through),
         (
