@@ -34,7 +34,7 @@ use self::slots::{Part, Slots};
 use self::talk::{Progress, Talk, Tools};
 use self::tls::Configurations;
 use crate::protocols::{self, Connect};
-use crate::{Environment, Verdict};
+use crate::{Conversation, Environment, Verdict};
 
 /// Room for the largest datagram.
 const SCRATCH: usize = 65_536;
@@ -155,7 +155,7 @@ impl Checker {
                 return self.start_program(now, id, command, probe.timeout);
             }
             ProbeKind::Connect => Connect::new(probe.address, probe.port)
-                .map(|connect| Box::new(connect) as Box<dyn crate::Conversation>),
+                .map(|connect| Box::new(connect) as Box<dyn Conversation>),
             ProbeKind::Negotiate(negotiate) => {
                 let mut seed = [0; 32];
                 self.tls.fill_random(&mut seed);
@@ -169,13 +169,22 @@ impl Checker {
             }
         };
         match conversation {
-            Ok(conversation) => {
-                let talk = Talk::new(conversation, now.saturating_add(probe.timeout));
-                let slot = self.occupy(Some(id), Work::Talk(Box::new(talk)));
-                self.drive(now, slot, poller, Talk::begin);
-            }
+            Ok(conversation) => self.converse(now, id, conversation, probe.timeout, poller),
             Err(verdict) => self.outcomes.push_back((id, Outcome::Verdict(verdict))),
         }
+    }
+
+    fn converse(
+        &mut self,
+        now: Duration,
+        id: u64,
+        conversation: Box<dyn Conversation>,
+        timeout: Duration,
+        poller: &Poller,
+    ) {
+        let talk = Talk::new(conversation, now.saturating_add(timeout));
+        let slot = self.occupy(Some(id), Work::Talk(Box::new(talk)));
+        self.drive(now, slot, poller, Talk::begin);
     }
 
     /// Forgets a check: no outcome will come. A running check program is told to end.
@@ -572,3 +581,6 @@ impl std::fmt::Debug for Checker {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
