@@ -23,7 +23,10 @@ pub fn main() -> ExitCode {
             print!("{VERSION_TEXT}");
             ExitCode::SUCCESS
         }
-        Ok(_) => ExitCode::FAILURE,
+        Ok(_) => {
+            eprintln!("ldirectord: this version cannot direct anything yet, and is not installed");
+            ExitCode::FAILURE
+        }
         Err(UsageError { complaint }) => {
             if let Some(complaint) = complaint {
                 eprintln!("{complaint}");
