@@ -4,6 +4,7 @@
 //! back-references and possessive quantifiers, which nobody seems to use, are for one that goes back and tries again, but
 //! only so often.
 
+mod places;
 mod translation;
 
 use std::cell::RefCell;

@@ -490,17 +490,13 @@ impl Line {
     /// Ends it at once, with a reset, so that nothing of it stays in the system.
     pub(crate) fn abandon(self) {
         if !self.datagrams {
-            let now = libc_linger();
-            let _ = setsockopt(&self.fd, sockopt::Linger, &now);
+            // `close` waits for no time, that is, it resets.
+            let no_time = nix::libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            let _ = setsockopt(&self.fd, sockopt::Linger, &no_time);
         }
-    }
-}
-
-/// `SO_LINGER` with no time.
-fn libc_linger() -> nix::libc::linger {
-    nix::libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
     }
 }
 

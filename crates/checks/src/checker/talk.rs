@@ -436,7 +436,8 @@ impl Talk {
             return Progress::Going;
         }
         let mut line = Line::accepted(stream.into(), peer);
-        tools_forget(&self.side, tools.poller);
+        // The listener gives way to what it has accepted.
+        let _ = tools.poller.remove(listener);
         if let Err(error) = line.register(tools.poller, tools.slots.token(tools.slot, Part::Side)) {
             return Progress::Over(Outcome::Local(ha_sys::errno_text(&error)));
         }
@@ -476,13 +477,6 @@ impl Side {
             Some(Side::Line(line)) => Some(line),
             Some(Side::Listening(_)) | None => None,
         }
-    }
-}
-
-/// A listener gives way to what it has accepted.
-fn tools_forget(side: &Option<Side>, poller: &Poller) {
-    if let Some(Side::Listening(listener)) = side {
-        let _ = poller.remove(listener);
     }
 }
 
