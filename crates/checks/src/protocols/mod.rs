@@ -13,6 +13,7 @@ mod http;
 mod imap;
 mod ldap;
 mod lines;
+mod mysql;
 mod nntp;
 mod pop;
 mod radius;
@@ -20,6 +21,7 @@ mod reply;
 mod simpletcp;
 mod sip;
 mod smtp;
+mod sql;
 
 use std::net::IpAddr;
 
@@ -32,6 +34,7 @@ use self::ftp::Ftp;
 use self::http::Http;
 use self::imap::Imap;
 use self::ldap::Ldap;
+use self::mysql::Mysql;
 use self::nntp::Nntp;
 use self::pop::Pop;
 use self::radius::Radius;
@@ -81,7 +84,7 @@ pub(crate) fn conversation(
         ServiceCheck::Imaps => Ok(Box::new(Imap::new(tls()?, negotiate)?)),
         ServiceCheck::Ldap => Ok(Box::new(Ldap::new(tcp()?, negotiate)?)),
         ServiceCheck::Ldaps => Ok(Box::new(Ldap::new(tls()?, negotiate)?)),
-        ServiceCheck::Mysql => missing(),
+        ServiceCheck::Mysql => Ok(Box::new(Mysql::new(address, port, negotiate)?)),
         ServiceCheck::Nntp => Ok(Box::new(Nntp::new(address, port)?)),
         ServiceCheck::Oracle => Err(Verdict::down("Oracle cannot be checked")
             .remark("service=oracle cannot be checked from within; use checktype=external")),
