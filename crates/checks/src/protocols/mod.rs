@@ -15,6 +15,7 @@ mod ldap;
 mod lines;
 mod mysql;
 mod nntp;
+mod pgsql;
 mod pop;
 mod radius;
 mod reply;
@@ -36,6 +37,7 @@ use self::imap::Imap;
 use self::ldap::Ldap;
 use self::mysql::Mysql;
 use self::nntp::Nntp;
+use self::pgsql::Pgsql;
 use self::pop::Pop;
 use self::radius::Radius;
 use self::simpletcp::SimpleTcp;
@@ -70,7 +72,6 @@ pub(crate) fn conversation(
 ) -> Result<Box<dyn Conversation>, Verdict> {
     let tcp = || ending::tcp(address, port);
     let tls = || ending::tls(negotiate, address, port);
-    let missing = || Err(Verdict::down("Check not available"));
     match negotiate.service {
         ServiceCheck::Dns => {
             let dns = Dns::new(address, port, negotiate, seed, environment)?;
@@ -88,7 +89,7 @@ pub(crate) fn conversation(
         ServiceCheck::Nntp => Ok(Box::new(Nntp::new(address, port)?)),
         ServiceCheck::Oracle => Err(Verdict::down("Oracle cannot be checked")
             .remark("service=oracle cannot be checked from within; use checktype=external")),
-        ServiceCheck::Pgsql => missing(),
+        ServiceCheck::Pgsql => Ok(Box::new(Pgsql::new(address, port, negotiate, seed)?)),
         ServiceCheck::Pop => Ok(Box::new(Pop::new(tcp()?, negotiate)?)),
         ServiceCheck::Pops => Ok(Box::new(Pop::new(tls()?, negotiate)?)),
         ServiceCheck::Radius => Ok(Box::new(Radius::new(address, port, negotiate, seed)?)),
