@@ -75,11 +75,6 @@ impl Expectation {
                 add(&mut on_the_way, entry, Some(state.clone()));
             }
         }
-        for entry in on_the_way.keys().cloned().collect::<Vec<_>>() {
-            if tables.iter().any(|seen| !seen.contains_key(&entry)) {
-                add(&mut on_the_way, &entry, None);
-            }
-        }
         // The recorder looked at the table ten times a second; the commands tell what it may have missed.
         let mut services = BTreeSet::new();
         for change in &phase.changes {
@@ -88,6 +83,11 @@ impl Expectation {
                     services.insert(entry.service.clone());
                 }
                 add(&mut on_the_way, &entry, state);
+            }
+        }
+        for entry in on_the_way.keys().cloned().collect::<Vec<_>>() {
+            if tables.iter().any(|seen| !seen.contains_key(&entry)) {
+                add(&mut on_the_way, &entry, None);
             }
         }
         // With a service go its servers.

@@ -90,19 +90,25 @@ fn recorded_request(line: &str) -> Option<String> {
 }
 
 /// The output of a director in the foreground. Supervised it is a log, whose order means something; with `-d` the rounds
-/// repeat as long as it runs, so that only what is said counts.
+/// repeat as long as it runs, so that only what is said counts. Warnings of the legacy's interpreter are not its own words.
 fn foreground(lines: &[impl AsRef<str>]) -> Vec<String> {
-    let is_log = lines.iter().all(|line| line.as_ref().starts_with('['));
-    let texts: Vec<String> = lines
+    let lines: Vec<&str> = lines
         .iter()
         .map(AsRef::as_ref)
-        .filter(|line| !line.starts_with("... (rounds") && !line.starts_with("Client-Date: "))
-        .map(|line| texts::masked(if is_log { after_time(line) } else { line }))
+        .filter(|line| {
+            !["... (rounds", "Client-Date: ", "Use of uninitialized value"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
         .collect();
-    if is_log {
+    if lines.iter().all(|line| line.starts_with('[')) {
+        let texts: Vec<String> = lines
+            .iter()
+            .map(|line| texts::masked(after_time(line)))
+            .collect();
         return texts::orders(&texts).into_values().flatten().collect();
     }
-    distinct(texts)
+    distinct(lines.into_iter().map(texts::masked))
 }
 
 fn distinct(texts: impl IntoIterator<Item = String>) -> Vec<String> {

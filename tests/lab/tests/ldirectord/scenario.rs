@@ -36,6 +36,8 @@ pub struct Scenario {
 pub struct Run {
     /// `2.1.3`, `4.12.0`, or a description.
     pub version: String,
+    /// The table before anything was done.
+    pub table_before: Table,
     /// In the order of time.
     pub phases: Vec<Phase>,
     /// What stood in files afterwards, and what the real servers received: title and lines.
@@ -138,9 +140,10 @@ impl Scenario {
                     .collect::<String>()
             };
             if let Some(version) = title.strip_prefix("run ") {
-                let phases = phases(&lines)?;
+                let (table_before, phases) = phases(&lines)?;
                 scenario.runs.push(Run {
                     version: version.to_owned(),
+                    table_before,
                     phases,
                     leftovers: Vec::new(),
                 });
@@ -203,7 +206,9 @@ fn heading(line: &str) -> Option<&str> {
         .then_some(title)
 }
 
-fn phases(lines: &[&str]) -> Result<Vec<Phase>, String> {
+/// The table before the first thing is done, and the phases.
+fn phases(lines: &[&str]) -> Result<(Table, Vec<Phase>), String> {
+    let mut table_before = Table::default();
     let mut phases: Vec<Phase> = Vec::new();
     let mut last_seen = Duration::ZERO;
     let mut lines = lines.iter().peekable();
@@ -233,6 +238,8 @@ fn phases(lines: &[&str]) -> Result<Vec<Phase>, String> {
             if let Some(phase) = phases.last_mut() {
                 phase.stimuli.push(stimulus);
             }
+        } else if kind == "table" && phases.is_empty() {
+            table_before = Table::from_lines(more.iter().copied());
         } else {
             let phase = phases.last_mut().ok_or_else(bad)?;
             match kind {
@@ -245,7 +252,7 @@ fn phases(lines: &[&str]) -> Result<Vec<Phase>, String> {
         }
         last_seen = time;
     }
-    Ok(phases)
+    Ok((table_before, phases))
 }
 
 fn stimulus(kind: &str, text: &str) -> Option<Stimulus> {
