@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 use crate::users::Account;
@@ -48,6 +49,8 @@ pub struct Spawn {
     pub stderr: Output,
     /// Become this user (with its groups); stay what we are if none.
     pub account: Option<Account>,
+    /// What it can read on its standard input; nothing if none.
+    pub input: Option<Vec<u8>>,
 }
 
 /// A started child.
@@ -71,6 +74,7 @@ impl Spawn {
             stdout: Output::Discard,
             stderr: Output::Discard,
             account: None,
+            input: None,
         }
     }
 
@@ -84,7 +88,11 @@ impl Spawn {
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.process_group(0).stdin(Stdio::null());
+        let stdin = match &self.input {
+            Some(input) => Stdio::from(memory_file(input)?),
+            None => Stdio::null(),
+        };
+        command.process_group(0).stdin(stdin);
         if let Some(name) = &self.name {
             command.arg0(name);
         }
@@ -113,6 +121,14 @@ impl Spawn {
             stdout,
         })
     }
+}
+
+/// A file in memory, to be read from its beginning. Unlike a pipe it never makes anybody wait.
+fn memory_file(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"input", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn file_output(output: &Output) -> Stdio {
@@ -364,6 +380,13 @@ mod tests {
             std::fs::read_to_string(&path).unwrap(),
             "before\nout\nerr\n"
         );
+    }
+
+    #[test]
+    fn reads_its_input_however_long_it_is() {
+        let mut spawn = shell("wc -c");
+        spawn.input = Some(vec![b'x'; 300_000]);
+        assert_eq!(output_of(spawn), (End::Code(0), "300000\n".to_owned()));
     }
 
     #[test]

@@ -42,6 +42,8 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
+const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
 impl LocalTime {
     /// Converts seconds since 1970 by the machine's time zone.
     pub fn at(wall: u64) -> LocalTime {
@@ -69,6 +71,28 @@ impl LocalTime {
             "{:04}/{:02}/{:02}_{:02}:{:02}:{:02}",
             self.year, self.month, self.day, self.hour, self.minute, self.second
         )
+    }
+
+    /// `Mon Nov 23 21:58:26 2026`, as `ctime(3)` in the C locale: the day of the month is padded with a blank.
+    pub fn ctime(&self) -> String {
+        format!(
+            "{} {} {}",
+            DAYS.get(self.weekday()).copied().unwrap_or("???"),
+            self.syslog_stamp(' '),
+            self.year
+        )
+    }
+
+    /// 0 is Sunday. The rule of Gauss: a year is counted from March, so that the leap day is its last.
+    fn weekday(&self) -> usize {
+        const BEFORE_MONTH: [i32; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
+        let year = self.year - i32::from(self.month < 3);
+        let month = usize::from(self.month).saturating_sub(1);
+        let days = year + year.div_euclid(4) - year.div_euclid(100)
+            + year.div_euclid(400)
+            + BEFORE_MONTH.get(month).copied().unwrap_or(0)
+            + i32::from(self.day);
+        usize::try_from(days.rem_euclid(7)).unwrap_or(0)
     }
 
     /// `Nov 23 22:07:48` with a two-digit day, as in files written with `syslogmsgfmt yes`; `pad` is what stands
@@ -107,6 +131,29 @@ mod tests {
         assert_eq!(time.stamp(), "2026/11/03_02:07:48");
         assert_eq!(time.syslog_stamp('0'), "Nov 03 02:07:48");
         assert_eq!(time.syslog_stamp(' '), "Nov  3 02:07:48");
+    }
+
+    #[test]
+    fn ctime_is_that_of_the_c_library() {
+        let at = |year, month, day| LocalTime {
+            year,
+            month,
+            day,
+            hour: 21,
+            minute: 8,
+            second: 6,
+        };
+        // As printed by date(1).
+        for (time, text) in [
+            (at(2026, 11, 23), "Mon Nov 23 21:08:06 2026"),
+            (at(1970, 1, 1), "Thu Jan  1 21:08:06 1970"),
+            (at(2000, 2, 29), "Tue Feb 29 21:08:06 2000"),
+            (at(2000, 3, 1), "Wed Mar  1 21:08:06 2000"),
+            (at(2100, 12, 31), "Fri Dec 31 21:08:06 2100"),
+            (at(2024, 2, 4), "Sun Feb  4 21:08:06 2024"),
+        ] {
+            assert_eq!(time.ctime(), text);
+        }
     }
 
     #[test]

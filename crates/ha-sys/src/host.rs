@@ -5,6 +5,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use nix::sys::socket::{SockaddrLike, SockaddrStorage};
+
 use crate::errno::check;
 
 /// `uname -n`, as it is (not lower-cased).
@@ -98,6 +100,30 @@ fn resolve<T>(host: &str, pick: impl Fn(IpAddr) -> Option<T>) -> io::Result<T> {
         })
 }
 
+/// The name of an address (reverse look-up). May ask a name server, so it may block.
+pub fn name_of(address: IpAddr) -> Option<String> {
+    let address = SockaddrStorage::from(SocketAddr::new(address, 0));
+    let mut name = [0 as libc::c_char; 1025];
+    // SAFETY: address and buffer are given with their true lengths; no buffer for the service is asked for.
+    let result = unsafe {
+        libc::getnameinfo(
+            address.as_ptr(),
+            address.len(),
+            name.as_mut_ptr(),
+            name.len() as libc::socklen_t,
+            std::ptr::null_mut(),
+            0,
+            libc::NI_NAMEREQD,
+        )
+    };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: `getnameinfo` succeeded, so the buffer holds a terminated string.
+    let name = unsafe { std::ffi::CStr::from_ptr(name.as_ptr()) };
+    Some(name.to_string_lossy().into_owned())
+}
+
 /// The library wraps the resolver's text; operators know the bare one.
 fn plain_resolver_error(error: io::Error) -> io::Error {
     let text = error.to_string();
@@ -155,6 +181,15 @@ mod tests {
                 "No such device",
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_name_has_none() {
+        // TEST-NET-1 has no names. The loopback address has one wherever /etc/hosts is as usual.
+        assert_eq!(name_of([192, 0, 2, 7].into()), None);
+        if std::fs::read_to_string("/etc/hosts").is_ok_and(|text| text.contains("127.0.0.1")) {
+            assert!(name_of(Ipv4Addr::LOCALHOST.into()).is_some());
         }
     }
 

@@ -13,6 +13,7 @@ mod errno;
 pub mod fifo;
 pub mod host;
 pub mod identity;
+pub mod lateness;
 pub mod loadavg;
 pub mod log;
 pub mod media;

@@ -10,7 +10,7 @@
 //! | `clients` | `respawn` and `failfast` clients |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
 //! | `settings`, `facts`, `logging` | between the configuration, the machine and the core |
-//! | `shell`, `timers`, `lateness`, `places`, `name_uuid` | small things |
+//! | `shell`, `timers`, `places`, `name_uuid` | small things |
 #![forbid(unsafe_code)]
 
 mod clients;
@@ -19,7 +19,6 @@ mod daemon;
 mod facts;
 mod files;
 mod jobs;
-mod lateness;
 mod links;
 mod logging;
 mod mischief;

@@ -9,7 +9,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// As `open(2)` and `write(2)`.
-pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
+pub fn append(path: &Path, text: &str) -> io::Result<()> {
     // Non-blocking matters only if an administrator names something that is not a file.
     OpenOptions::new()
         .append(true)

@@ -17,8 +17,10 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use files::append;
 pub use format::{Priority, SyslogFacility};
 use format::{Record, Source};
+pub use syslog_sink::SyslogSink;
 use writer::{Order, Writer};
 
 /// Lines that may wait for the writing thread.

@@ -7,12 +7,12 @@ use std::io::Write;
 
 use syslog::{LogFormat, LoggerBackend, Severity};
 
-use super::format::{Priority, Record, SyslogFacility};
-use crate::clock::LocalTime;
+use super::format::{Priority, Record, Source, SyslogFacility};
+use crate::clock::{LocalTime, wall};
 
 /// A connection to the local syslog daemon, made when first needed.
 #[derive(Default)]
-pub(super) struct SyslogSink {
+pub struct SyslogSink {
     connection: Option<syslog::Logger<LoggerBackend, LegacyFormat>>,
 }
 
@@ -51,6 +51,20 @@ impl<'a> LogFormat<&Line<'a>> for LegacyFormat {
 }
 
 impl SyslogSink {
+    /// Sends `tag: text` with priority `info`, for programs that have their own idea of a line. May wait for the syslog
+    /// daemon if that is slow. A syslog daemon that is away loses the line.
+    pub fn info(&mut self, facility: SyslogFacility, tag: &str, text: &str) {
+        let record = Record {
+            source: Source::Script {
+                tag: tag.to_owned(),
+            },
+            priority: Priority::Info,
+            wall: wall(),
+            text: text.to_owned(),
+        };
+        self.send(facility, &record);
+    }
+
     /// Sends one line; a syslog daemon that is away loses it.
     pub(super) fn send(&mut self, facility: SyslogFacility, record: &Record) {
         for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Is the loop on time? A daemon that others declare dead for being late should be the first to know.
+//! Is the loop on time? A daemon that others suffer from when it is late should be the first to know.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// Measures how long after its deadline the loop woke up.
 #[derive(Debug)]
-pub(crate) struct Lateness {
+pub struct Lateness {
     limit: Duration,
     next_line: Duration,
     unsaid: u32,
@@ -16,7 +16,7 @@ pub(crate) struct Lateness {
 
 impl Lateness {
     /// Lateness above `limit` is worth a line.
-    pub(crate) fn new(limit: Duration) -> Lateness {
+    pub fn new(limit: Duration) -> Lateness {
         Lateness {
             limit,
             next_line: Duration::ZERO,
@@ -26,7 +26,7 @@ impl Lateness {
     }
 
     /// The line to be logged, at most one a minute.
-    pub(crate) fn measure(&mut self, deadline: Duration, woke: Duration) -> Option<String> {
+    pub fn measure(&mut self, deadline: Duration, woke: Duration) -> Option<String> {
         let late = woke.saturating_sub(deadline);
         if late <= self.limit {
             return None;
