@@ -65,6 +65,8 @@ pub(super) struct Frames {
     passing: Option<(Frame, usize)>,
     /// Bytes of all messages that have begun.
     total: usize,
+    /// Their number.
+    count: usize,
 }
 
 impl Frames {
@@ -72,6 +74,8 @@ impl Frames {
     pub(super) const KEPT_MAX: usize = 68 * 1024;
     /// All messages of one conversation together.
     pub(super) const TOTAL_MAX: usize = 64 * 1024 * 1024;
+    /// So many messages in one conversation: more than there are rows in what is waited for of a result.
+    pub(super) const COUNT_MAX: usize = 65_536;
 
     /// A stream of which nothing has come yet.
     pub(super) fn new(read_header: ReadHeader) -> Frames {
@@ -81,6 +85,7 @@ impl Frames {
             taken: 0,
             passing: None,
             total: 0,
+            count: 0,
         }
     }
 
@@ -131,7 +136,7 @@ impl Frames {
         };
         let whole = header.length.saturating_add(header.body);
         let total = self.total.saturating_add(whole);
-        if total > Frames::TOTAL_MAX {
+        if total > Frames::TOTAL_MAX || self.count >= Frames::COUNT_MAX {
             return Err(BadFrame::TooLong);
         }
         let keep = whole.min(Frames::KEPT_MAX);
@@ -141,6 +146,7 @@ impl Frames {
         let kept = kept.to_vec();
         let passed = behind.len().min(whole - keep);
         self.total = total;
+        self.count += 1;
         self.taken += keep + passed;
         self.passing = Some((Frame { kept, header }, whole - keep - passed));
         Ok(())
@@ -213,6 +219,21 @@ mod tests {
             }
         }
         panic!("more than {} bytes were taken", Frames::TOTAL_MAX);
+    }
+
+    #[test]
+    fn small_messages_without_end() {
+        let mut frames = Frames::new(three);
+        for number in 0.. {
+            frames.feed(&message(0, 0));
+            match frames.next() {
+                Ok(frame) => assert!(frame.is_some()),
+                Err(end) => {
+                    assert_eq!((end, number), (BadFrame::TooLong, Frames::COUNT_MAX));
+                    return;
+                }
+            }
+        }
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! mysql: log in, run a statement, and count the rows it yields (`ldirectord.md` 6.3).
 //!
 //! The password is proved without being sent (mysql_native_password, caching_sha2_password). Where a server wants the
-//! password itself, or no plain connections, the check begins again over TLS. After that one login a server remembers
-//! the account for as long as it runs, so the next checks are plain ones again.
+//! password itself, or denies access on a plain connection and has TLS, the check begins again over TLS. With
+//! caching_sha2_password a server remembers the account after that for as long as it runs, so the next checks are plain
+//! ones again.
 
 mod message;
 mod plugin;
@@ -21,12 +22,14 @@ use crate::{Conversation, Effect, Effects, Event, Target, Verdict};
 const QUIT: u8 = 1;
 const QUERY: u8 = 3;
 
-/// ER_SECURE_TRANSPORT_REQUIRED.
+/// ER_SECURE_TRANSPORT_REQUIRED, as MySQL says it.
 const TLS_REQUIRED: u16 = 3159;
+/// ER_ACCESS_DENIED_ERROR, which is all that one hears when an account, or MariaDB, takes no plain connections.
+const DENIED: u16 = 1045;
 /// So often a server may change its mind about how to log in; MariaDB tries all ways that an account allows.
 const SWITCHES_MAX: u8 = 8;
-/// MySQL allows 4096.
-const COLUMNS_MAX: u64 = 65_535;
+/// As many as a server allows.
+const COLUMNS_MAX: u64 = 4096;
 
 /// One check.
 #[derive(Debug)]
@@ -369,7 +372,8 @@ impl Mysql {
             return Some(mismatch());
         };
         let in_login = matches!(self.awaited, Awaited::Login(_));
-        if code == TLS_REQUIRED && in_login && self.tls == Tls::No {
+        let tls_may_help = self.tls == Tls::No && self.capabilities & capability::SSL != 0;
+        if in_login && tls_may_help && matches!(code, TLS_REQUIRED | DENIED) {
             return self.begin_again_with_tls(effects);
         }
         Some(refused(words))

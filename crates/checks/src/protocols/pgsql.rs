@@ -58,7 +58,7 @@ enum Awaited {
     Authentication,
     Challenge(First),
     /// Time to go on.
-    Derived(Deriving),
+    Derived(Box<Deriving>),
     Proof(Last),
     /// That what we said is accepted.
     Accepted,

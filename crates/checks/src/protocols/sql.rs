@@ -8,7 +8,7 @@ use super::ending;
 use crate::{Effect, Transport, Verdict};
 
 /// After so many bytes of a result that has rows, nothing can change the verdict but patience; the rest is not waited for.
-pub(super) const RESULT_MAX: usize = 1024 * 1024;
+pub(super) const RESULT_MAX: usize = 256 * 1024;
 
 /// The statement: `request` without its leading `/`.
 ///

@@ -54,7 +54,7 @@ pub(super) struct Last {
 /// One step of deriving.
 pub(super) enum Step {
     /// More to do.
-    More(Deriving),
+    More(Box<Deriving>),
     /// The last message, and what to expect after it.
     Done(String, Last),
 }
@@ -77,7 +77,7 @@ impl First {
     }
 
     /// Takes the server's first message; none if it is not one that answers ours.
-    pub(super) fn challenged(self, server: &[u8], password: &[u8]) -> Option<Deriving> {
+    pub(super) fn challenged(self, server: &[u8], password: &[u8]) -> Option<Box<Deriving>> {
         let server = std::str::from_utf8(server).ok()?;
         let mut attributes = server.split(',');
         let nonce = attributes.next()?.strip_prefix("r=")?;
@@ -97,20 +97,20 @@ impl First {
         first.update(&1_u32.to_be_bytes());
         let first: [u8; 32] = first.finalize().into_bytes().into();
         let without_proof = format!("{BINDING},r={nonce}");
-        Some(Deriving {
+        Some(Box::new(Deriving {
             password,
             last: first,
             key: first,
             left: iterations - 1,
             message: format!("{},{server},{without_proof}", self.bare),
             without_proof,
-        })
+        }))
     }
 }
 
 impl Deriving {
     /// Does a piece of the work.
-    pub(super) fn step(mut self) -> Step {
+    pub(super) fn step(mut self: Box<Self>) -> Step {
         let now = self.left.min(STEP);
         for _ in 0..now {
             let mut next = self.password.clone();
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    fn finish(mut deriving: Deriving) -> (String, Last, u32) {
+    fn finish(mut deriving: Box<Deriving>) -> (String, Last, u32) {
         let mut steps = 1;
         loop {
             match deriving.step() {
