@@ -103,13 +103,11 @@ impl Check {
     }
 
     /// `database`.
-    #[allow(dead_code, reason = "for the services that have one")]
     pub fn database(self, database: &str) -> Check {
         self.with("database", database)
     }
 
     /// `secret`.
-    #[allow(dead_code, reason = "for the services that have one")]
     pub fn secret(self, secret: &str) -> Check {
         self.with("secret", secret)
     }

@@ -86,6 +86,35 @@ const MANNERS: &[Manner] = &[
         opening: "* OK ready\r\n",
         endless: "* OK more\r\n",
     },
+    Manner {
+        service: ServiceCheck::Dns,
+        opening: "\x7f\x7f",
+        endless: "x",
+    },
+    // The bind succeeds, then references.
+    Manner {
+        service: ServiceCheck::Ldap,
+        opening: "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0",
+        endless: "\x30\x08\x02\x01\x02\x73\x03\x04\x01x",
+    },
+    Manner {
+        service: ServiceCheck::Ldaps,
+        opening: "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\0\x04\0\x04\0",
+        endless: "\x30\x08\x02\x01\x02\x73\x03\x04\x01x",
+    },
+    // A greeting, then a packet of eight megabytes.
+    Manner {
+        service: ServiceCheck::Mysql,
+        opening: "\x2f\0\0\0\x0a5\0\x01\0\0\0abcdefgh\0\u{82}\x21\x02\0\0\0\x15\0\0\0\0\0\0\0\0\0\0\
+            ijklmnopqrst\0",
+        endless: "~",
+    },
+    // The login succeeds, then notices.
+    Manner {
+        service: ServiceCheck::Pgsql,
+        opening: "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I",
+        endless: "N\0\0\0\x05\0",
+    },
     // Here a single byte satisfies the check, so it must not be a good one.
     Manner {
         service: ServiceCheck::Nntp,
@@ -105,13 +134,17 @@ const MISDEEDS: &[(&str, Misdeed)] = &[
 /// What the check makes of it.
 fn expected(service: ServiceCheck, misdeed: Misdeed) -> Expected {
     let late = "Connection timed out";
-    let is_tls = matches!(service, ServiceCheck::Pops | ServiceCheck::Imaps);
+    let is_tls = matches!(
+        service,
+        ServiceCheck::Pops | ServiceCheck::Imaps | ServiceCheck::Ldaps
+    );
     Expected::Down(match (service, misdeed) {
         (_, Misdeed::Silent) => late,
         // Whether we notice by reading or by writing is chance, and so is what the system says then.
         (_, Misdeed::Resets) => "Connection ",
         _ if is_tls => "Connection failed (TLS",
         (ServiceCheck::Nntp, Misdeed::Drips | Misdeed::Endless) => "Response mismatch",
+        (ServiceCheck::Dns | ServiceCheck::Mysql, Misdeed::Endless) => "Response mismatch",
         (_, Misdeed::Endless) => "Answer too long",
         _ => late,
     })
@@ -201,7 +234,24 @@ fn over_datagrams(site: &Site) -> Result<()> {
             check(REFUSING_PORT),
             Expected::Down("Connection failed"),
         ),
-    ])
+    ])?;
+    // Where a datagram that is no answer is passed over, for the answer may still come.
+    for service in [ServiceCheck::Dns, ServiceCheck::Radius] {
+        let name = |fault: &str| format!("{}::{fault}", service.word());
+        let check = |port: u16| self::check(service, port).udp().secret("secret");
+        let late = Expected::Down("Connection timed out");
+        site.expect(&[
+            (&name("silent"), check(*silent), late),
+            (&name("drips"), check(*drips), late),
+            (&name("endless"), check(*endless), late),
+            (
+                &name("refused"),
+                check(REFUSING_PORT),
+                Expected::Down("Connection failed"),
+            ),
+        ])?;
+    }
+    Ok(())
 }
 
 fn ftp_transfers(site: &Site) -> Result<()> {

@@ -11,13 +11,17 @@
 //! | `needs` | Debian packages, and skipping without them |
 //! | `peer` | peers that misbehave in many ways |
 //! | `faults` | each service with each misbehaviour |
-//! | `ftp`, `mail`, `news`, `voice`, `plain` | real servers |
+//! | `access`, `database`, `directory`, `ftp`, `mail`, `name`, `news`, `voice`, `plain` | real servers |
 //! | `runner` | runs scenarios and reports |
 
+mod access;
 mod check;
+mod database;
+mod directory;
 mod faults;
 mod ftp;
 mod mail;
+mod name;
 mod needs;
 mod news;
 mod peer;
@@ -31,9 +35,13 @@ fn main() {
     check::run_if_checker();
     peer::run_if_peer();
     let scenarios = [
+        access::SCENARIOS,
+        database::SCENARIOS,
+        directory::SCENARIOS,
         faults::SCENARIOS,
         ftp::SCENARIOS,
         mail::SCENARIOS,
+        name::SCENARIOS,
         news::SCENARIOS,
         plain::SCENARIOS,
         voice::SCENARIOS,

@@ -51,6 +51,31 @@ pub const KAMAILIO: Need = Need {
     proof: "/usr/sbin/kamailio",
     package: "kamailio",
 };
+/// dns.
+pub const BIND: Need = Need {
+    proof: "/usr/sbin/named",
+    package: "bind9",
+};
+/// ldap.
+pub const SLAPD: Need = Need {
+    proof: "/usr/sbin/slapd",
+    package: "slapd",
+};
+/// mysql.
+pub const MARIADB: Need = Need {
+    proof: "/usr/sbin/mariadbd",
+    package: "mariadb-server",
+};
+/// pgsql. Its programs stand under the version; this one runs them.
+pub const POSTGRESQL: Need = Need {
+    proof: "/usr/share/postgresql-common/pg_wrapper",
+    package: "postgresql",
+};
+/// radius.
+pub const FREERADIUS: Need = Need {
+    proof: "/usr/sbin/freeradius",
+    package: "freeradius",
+};
 
 /// Why a scenario cannot run here.
 pub fn missing(needs: &[Need]) -> Option<String> {
