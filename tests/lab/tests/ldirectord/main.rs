@@ -5,12 +5,16 @@
 //! user-mode kernel everything is skipped, and the reason is said.
 
 mod differences;
+mod director;
 mod expectation;
 mod ipvs_socket;
+mod judgement;
 mod kernel;
 mod leftovers;
+mod netlink_monitor;
 mod player;
 mod real_server;
+mod resilience;
 mod runner;
 mod scenario;
 mod scenarios;
@@ -18,7 +22,11 @@ mod scene;
 mod texts;
 
 fn main() {
-    let mut programs = vec![scenarios::PROGRAM, ipvs_socket::PROGRAM];
+    let mut programs = vec![
+        scenarios::PROGRAM,
+        resilience::PROGRAM,
+        ipvs_socket::PROGRAM,
+    ];
     programs.extend_from_slice(kernel::PROGRAMS);
     ha_lab::run_if_helper_or(&programs);
     if std::env::args().any(|word| word == kernel::VICTIM) {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use ha_lab::{Implementation, KernelOptions, LabError, Result, UserModeKernel};
 
-use crate::{ipvs_socket, kernel, scenarios};
+use crate::{ipvs_socket, judgement, kernel, resilience, scenarios};
 
 /// Scenarios at a time. They mostly wait; but the guest has one processor, a start of the legacy needs two seconds of it,
 /// and its checks have a time limit.
@@ -47,11 +47,19 @@ pub fn run() -> i32 {
     };
     let alone = chosen(alone());
     let shared = chosen(shared(&names, under_test));
-    let total = alone.len() + shared.len();
+    let hard = chosen(resilience(under_test, true));
+    let plain: Vec<_> = judgement::TESTS
+        .iter()
+        .filter(|(name, _)| is_chosen(name))
+        .collect();
+    let total = plain.len() + alone.len() + shared.len() + hard.len();
     println!("\nrunning {total} tests, ldirectord: {}", under_test.word());
     let started = Instant::now();
     let mut report = Report::default();
-    // First those that do things to the whole kernel, in one of their own.
+    for (name, test) in &plain {
+        report.take((*name).to_owned(), end_of(test()));
+    }
+    // Then those that do things to the whole kernel, in one of their own.
     group(alone, None, 1, &mut report);
     let workers = WORKERS
         .iter()
@@ -62,6 +70,7 @@ pub fn run() -> i32 {
         .and_then(|n| n.parse().ok())
         .unwrap_or(workers);
     group(shared, Some(under_test), workers, &mut report);
+    group(hard, Some(under_test), 1, &mut report);
     for (name, text) in &report.failures {
         println!("\n---- {name} ----\n{text}");
     }
@@ -111,20 +120,38 @@ fn shared(names: &[String], under_test: Implementation) -> Vec<Case<'_>> {
             name: format!("{}::{name}", under_test.word()),
             test: Box::new(move |kernel: &UserModeKernel| scenarios::run(kernel, name, under_test)),
         })
+        .chain(resilience(under_test, false))
+        .collect()
+}
+
+/// The tests of [`resilience`]: those that need the kernel to themselves, or the others.
+fn resilience(under_test: Implementation, alone: bool) -> Vec<Case<'static>> {
+    resilience::TESTS
+        .iter()
+        .filter(|test| test.alone == alone)
+        .map(|test| Case {
+            name: format!("{}::resilience::{}", under_test.word(), test.name),
+            test: Box::new(move |kernel: &UserModeKernel| {
+                resilience::run(kernel, test, under_test)
+            }),
+        })
         .collect()
 }
 
 fn chosen(cases: Vec<Case<'_>>) -> VecDeque<Case<'_>> {
-    let filters: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with('-'))
-        .collect();
     cases
         .into_iter()
-        .filter(|case| {
-            filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter))
-        })
+        .filter(|case| is_chosen(&case.name))
         .collect()
+}
+
+/// Whether the command line asks for a test of this name.
+fn is_chosen(name: &str) -> bool {
+    let mut filters = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .peekable();
+    filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
 }
 
 /// Boots a kernel with `implementation` installed and runs `cases` in it.

@@ -53,12 +53,17 @@ fn in_the_guest(words: &[String]) -> Result<()> {
             ));
         }
     };
-    let path = directory().join(format!("{name}.txt"));
+    let path = path(name);
     let text = fs::read_to_string(&path)
         .map_err(|error| LabError::Io(path.display().to_string(), error))?;
     let scenario = Scenario::parse(name, &text)
         .map_err(|why| LabError::unexpected(format!("{name}: {why}")))?;
     player::play(&scenario, under_test)
+}
+
+/// The file of a scenario.
+pub fn path(name: &str) -> PathBuf {
+    directory().join(format!("{name}.txt"))
 }
 
 fn directory() -> PathBuf {
