@@ -8,8 +8,11 @@ use crate::expectation::{Expectation, Observation, Verdict};
 use crate::scenario::{Exit, Scenario, Table};
 use crate::{differences, scenarios, texts};
 
-/// All tests of this file: they need no kernel.
-pub const TESTS: &[(&str, fn() -> Result<()>)] = &[
+/// A test that needs no kernel: its name, and what it does.
+type Test = (&'static str, fn() -> Result<()>);
+
+/// All of them.
+pub const TESTS: &[Test] = &[
     (
         "judgement::all_recordings_are_read",
         all_recordings_are_read,
