@@ -34,7 +34,8 @@ pub fn check(
             "file output of the foreground process" => {
                 let text = read(scene::FOREGROUND)?;
                 let seen: Vec<&str> = text.lines().collect();
-                (foreground(&seen), foreground(lines))
+                let only_log = differences::only_log(scenario, under_test);
+                (foreground(&seen, only_log), foreground(lines, only_log))
             }
             "file /var/log/mon.log" => {
                 let text = read("/var/log/mon.log")?;
@@ -91,7 +92,7 @@ fn recorded_request(line: &str) -> Option<String> {
 
 /// The output of a director in the foreground. Supervised it is a log, whose order means something; with `-d` the rounds
 /// repeat as long as it runs, so that only what is said counts. Warnings of the legacy's interpreter are not its own words.
-fn foreground(lines: &[impl AsRef<str>]) -> Vec<String> {
+fn foreground(lines: &[impl AsRef<str>], only_log: bool) -> Vec<String> {
     let lines: Vec<&str> = lines
         .iter()
         .map(AsRef::as_ref)
@@ -100,6 +101,7 @@ fn foreground(lines: &[impl AsRef<str>]) -> Vec<String> {
                 .iter()
                 .any(|start| line.starts_with(start))
         })
+        .filter(|line| !only_log || !(line.starts_with("DEBUG") || line.starts_with("Running ")))
         .collect();
     if lines.iter().all(|line| line.starts_with('[')) {
         let texts: Vec<String> = lines
