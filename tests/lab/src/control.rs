@@ -45,8 +45,8 @@ impl Control {
         let (ours, theirs) = UnixStream::pair().doing(|| "socketpair".into())?;
         ours.set_read_timeout(Some(ANSWER_LIMIT))
             .doing(|| "socket time-out".into())?;
-        let exe = std::env::current_exe().doing(|| "path of this program".into())?;
-        let outer = Command::new(exe)
+        // Not by its path: in a guest another file system may lie over the directory that it came from.
+        let outer = Command::new("/proc/self/exe")
             .arg(MARKER)
             .arg(role)
             .args(arguments)
