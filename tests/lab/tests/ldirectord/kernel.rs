@@ -3,17 +3,24 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use ha_lab::{
     COMMAND_LIMIT, GuestProgram, HostSpec, KernelOptions, Lab, LabError, Result, UserModeKernel,
-    seconds, wait_until,
+    millis, seconds, wait_until,
 };
 
 /// What runs in the guest.
-pub const PROGRAMS: &[GuestProgram] = &[GuestProgram {
-    name: "lab-in-the-guest",
-    run: lab_in_the_guest,
-}];
+pub const PROGRAMS: &[GuestProgram] = &[
+    GuestProgram {
+        name: "lab-in-the-guest",
+        run: lab_in_the_guest,
+    },
+    GuestProgram {
+        name: "direct-routing-in-the-guest",
+        run: direct_routing_in_the_guest,
+    },
+];
 
 /// The argument that makes this program the victim of [`nothing_stays_behind`].
 pub const VICTIM: &str = "--boot-a-kernel-and-wait";
@@ -93,6 +100,64 @@ fn lab_in_the_guest(_: &[String]) -> Result<()> {
     }
     if !beta.sh("ipvsadm -Sn")?.stdout.is_empty() || beta.exists("/etc/only-on-alpha") {
         return Err(LabError::unexpected("beta has something of alpha's"));
+    }
+    Ok(())
+}
+
+/// A director forwards to real servers by direct routing, all of them hosts of a laboratory in the guest; and the
+/// laboratory's faults work there.
+pub fn a_director_forwards_in_it(kernel: &UserModeKernel) -> Result<()> {
+    let done = kernel
+        .start_job("direct-routing-in-the-guest", &[])?
+        .finish(COMMAND_LIMIT)?;
+    done.success().map(drop)
+}
+
+fn direct_routing_in_the_guest(_: &[String]) -> Result<()> {
+    const VIP: &str = "10.0.0.100";
+    let lab = Lab::new("direct-routing")?;
+    let director = lab.host(HostSpec::new("director").nic("eth0", "10.0.0.1/24"))?;
+    let client = lab.host(HostSpec::new("client").nic("eth0", "10.0.0.9/24"))?;
+    let mut reals = Vec::new();
+    let mut webs = Vec::new();
+    for (name, address) in [("real1", "10.0.0.2/24"), ("real2", "10.0.0.3/24")] {
+        let real = lab.host(HostSpec::new(name).nic("eth0", address))?;
+        // The real servers have the virtual address too, but never tell anybody.
+        real.sh(&format!(
+            "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
+             echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce
+             ip addr add {VIP}/32 dev lo"
+        ))?;
+        webs.push(real.serve_web(name)?);
+        reals.push(real);
+    }
+    director.sh(&format!(
+        "ip addr add {VIP}/32 dev eth0
+         ipvsadm -A -t {VIP}:80 -s rr
+         ipvsadm -a -t {VIP}:80 -r 10.0.0.2:80 -g
+         ipvsadm -a -t {VIP}:80 -r 10.0.0.3:80 -g"
+    ))?;
+    let browser = client.browse(VIP, millis(100), seconds(5))?;
+    let answered_by = |name: &str, begin| {
+        browser
+            .ended_since(begin)
+            .iter()
+            .any(|request| request.page.as_deref() == Some(name))
+    };
+    for name in ["real1", "real2"] {
+        wait_until(&format!("an answer of {name}"), seconds(20), || {
+            answered_by(name, Duration::ZERO)
+        })?;
+    }
+    if let Some(real) = reals.first() {
+        lab.cut(real, None)?;
+        let begin = browser.now();
+        wait_until("a request without an answer", seconds(20), || {
+            browser
+                .ended_since(begin)
+                .iter()
+                .any(|request| request.page.is_none())
+        })?;
     }
     Ok(())
 }

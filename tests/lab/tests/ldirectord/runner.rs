@@ -92,7 +92,7 @@ type OnKernel = fn(&UserModeKernel) -> Result<()>;
 
 /// Tests of the machine as it is, one after the other.
 fn alone() -> Vec<Case<'static>> {
-    let cases: [(&str, OnKernel); 6] = [
+    let cases: [(&str, OnKernel); 7] = [
         ("kernel::it_has_ipvs", kernel::it_has_ipvs),
         ("kernel::output_comes_through", kernel::output_comes_through),
         (
@@ -100,6 +100,10 @@ fn alone() -> Vec<Case<'static>> {
             kernel::the_machine_is_not_written,
         ),
         ("kernel::a_lab_works_in_it", kernel::a_lab_works_in_it),
+        (
+            "kernel::a_director_forwards_in_it",
+            kernel::a_director_forwards_in_it,
+        ),
         ("kernel::nothing_stays_behind", kernel::nothing_stays_behind),
         ("ipvs_socket::all", ipvs_socket::all),
     ];
