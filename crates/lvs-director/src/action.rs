@@ -1,5 +1,7 @@
 //! What the core asks the shell to do, in order.
 
+use std::rc::Rc;
+
 use ha_config::ldirectord::Probe;
 use ipvs::Change;
 
@@ -10,52 +12,67 @@ pub struct CheckId(pub u64);
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Read the kernel's table and answer with [`crate::Input::Table`].
+    /// Read the kernel's table and answer with [`crate::Input::Table`] or [`crate::Input::TableUnreadable`]. Neither this
+    /// nor [`Action::Program`] comes again before the answer to the last one.
     ReadTable,
-    /// Make these changes, in order, and answer with [`crate::Input::Programmed`] before anything else.
+    /// Make these changes, in order, each whatever became of the others, and answer with [`crate::Input::Programmed`]
+    /// before anything else. Never empty.
     Program(Vec<Change>),
-    /// Begin a check.
+    /// Begin a check; it ends with [`crate::Input::CheckEnded`] or [`crate::Input::CheckImpossible`].
     StartCheck {
-        /// To be named in [`crate::Input::CheckEnded`].
+        /// To be named in the answer.
         id: CheckId,
         /// What to do.
-        probe: Probe,
+        probe: Rc<Probe>,
     },
     /// Give up a check; no verdict is wanted any more.
     CancelCheck(CheckId),
-    /// Log a line.
+    /// Append a line to the log.
     Log(String),
-    /// Send a mail.
+    /// Send a mail. That it is sent is in the log already.
     Mail(Mail),
-    /// Run a command of the administrator's: the text of `fallbackcommand` and its words.
+    /// Run the command of `fallbackcommand=`: its text for `/bin/sh` with further words, after those that were asked for
+    /// before. Its exit status changes nothing.
     RunCommand {
         /// As configured.
         command: String,
-        /// `start` or `stop`, virtual service, protocol.
+        /// `start` or `stop`, the virtual service, its protocol.
         arguments: Vec<String>,
     },
-    /// Append to a monitor file: the shell puts time and process id in front.
+    /// Append a line to a monitor file: the shell puts `[ctime] [PID] ` in front.
     Monitor {
         /// Its path.
         path: String,
-        /// `IDENTITY [up|down] TEXT`.
+        /// `IDENTITY [up|down] TEXT`
         text: String,
     },
-    /// Start or stop another instance.
+    /// Have another instance of ldirectord started, stopped or reloaded: `ldirectord CONFIG start` for the shell, where
+    /// CONFIG is the text after `execute=`, quotes included.
     Execute(Execute, String),
-    /// End, with success.
+    /// End, with success. Nothing comes after it.
     Exit,
 }
 
 /// What to do with the instance of an `execute=` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Execute {
-    /// `ldirectord CONFIG start`
+    /// It is new.
     Start,
-    /// `ldirectord CONFIG stop`
+    /// It is gone from the configuration, or this instance ends.
     Stop,
-    /// `ldirectord CONFIG reload`
+    /// This instance was reloaded.
     Reload,
+}
+
+impl Execute {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Execute::Start => "start",
+            Execute::Stop => "stop",
+            Execute::Reload => "reload",
+        }
+    }
 }
 
 /// A mail (`ldirectord.md` 9).
@@ -65,7 +82,7 @@ pub struct Mail {
     pub to: String,
     /// `emailalertfrom`.
     pub from: Option<String>,
-    /// Host that takes it; none: the local sendmail.
+    /// Host that takes it by SMTP; none: the local sendmail.
     pub smtp: Option<String>,
     /// One line.
     pub subject: String,

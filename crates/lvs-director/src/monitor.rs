@@ -1,7 +1,7 @@
-//! Lines of the monitor file (`ldirectord.md` 8).
+//! Lines of monitor files (`ldirectord.md` 8, in the form of 9 Aug 2008).
 
-/// `IDENTITY [up|down] TEXT`: the identity with its colons squeezed to one blank and without backslashes, the text with
-/// its `%`, `|` and line ends escaped.
+/// `IDENTITY [up|down] TEXT`: the identity with its colons squeezed to one blank and without backslashes; in the text
+/// what would spoil the line is written as `%xx`.
 pub(crate) fn line(identity: &str, up: bool, text: &str) -> String {
     let mut squeezed = String::with_capacity(identity.len());
     for character in identity.chars() {
@@ -38,15 +38,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_recorded() {
+    fn lines_are_as_recorded() {
         let identity = r"negotiate:http:tcp:192.168.6.42:80:::1:gate:\/index\.html:woshi";
         assert_eq!(
             line(identity, false, "wrong text"),
             "negotiate http tcp 192.168.6.42 80 1 gate /index.html woshi [down] wrong text"
         );
+    }
+
+    #[test]
+    fn a_text_stays_one_line_and_an_empty_one_is_a_dash() {
+        let identity = r"off:tcp:192.168.6.42:80:::1:gate:\/:";
         assert_eq!(
-            line("off:tcp:1.2.3.4:80:::1:gate:\\/:", true, "a|b\n"),
-            "off tcp 1.2.3.4 80 1 gate / [up] a%7cb%0a"
+            line(identity, true, "50%|a\r\nb"),
+            "off tcp 192.168.6.42 80 1 gate / [up] 50%25%7ca%0d%0ab"
+        );
+        assert_eq!(
+            line(identity, true, ""),
+            "off tcp 192.168.6.42 80 1 gate / [up] -"
         );
     }
 }
