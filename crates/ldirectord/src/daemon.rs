@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use checks::{Checker, Outcome, Settings};
 use ha_config::ldirectord::{Ldirectord, Probe};
-use ha_net::{Ipvs, NetError, Trouble, error_text, ipvs_sysctl};
+use ha_net::{Ipvs, NetError, Trouble, ipvs_sysctl};
 use ha_sys::clock::{self, LocalTime};
 use ha_sys::lateness::Lateness;
 use ha_sys::signals::{Signal, SignalSource};
 use ha_sys::{Interest, Poller, Ready, child, daemon, errno_text};
-use ipvs::Change;
-use lvs_director::{Action, Director, Execute, Input, Options};
+use ipvs::{Change, Refusal};
+use lvs_director::{Action, Director, Input, Options};
 
 use crate::children::{Children, Job, Purpose};
 use crate::command::Configuration;
@@ -105,7 +105,7 @@ pub(crate) struct Daemon {
     lateness: Lateness,
     modprobe: Option<std::path::PathBuf>,
     /// Checks in progress.
-    probes: HashMap<u64, Probe>,
+    probes: HashMap<u64, Rc<Probe>>,
     files: Worker<Question, Answer>,
     /// Why the file is being read; and whether to do it once more afterwards.
     loading: Option<Reason>,
@@ -408,12 +408,7 @@ impl Daemon {
                 self.log.append(path.as_ref(), line);
             }
             Action::Execute(what, text) => {
-                let command = match what {
-                    Execute::Start => "start",
-                    Execute::Stop => "stop",
-                    Execute::Reload => "reload",
-                };
-                self.children.add(now, Job::instance(&text, command));
+                self.children.add(now, Job::instance(&text, what.word()));
             }
             Action::Exit => self.over = true,
         }
@@ -441,13 +436,11 @@ impl Daemon {
             }
         }
         let results = self.ipvs.apply(changes);
-        let told = changes
-            .iter()
-            .zip(results)
-            .map(|(change, result)| result.map_err(|refusal| error_text(change, &refusal)));
-        let told = told.collect();
-        self.director
-            .handle(clock::monotonic(), Input::Programmed(told));
+        let now = clock::monotonic();
+        if results.contains(&Err(Refusal::NoIpvs)) {
+            self.load_module(now);
+        }
+        self.director.handle(now, Input::Programmed(results));
     }
 
     /// Somebody has unloaded it; the core tries again later.
@@ -493,7 +486,7 @@ impl Daemon {
                 self.director.handle(now, input);
             }
             Outcome::Local(text) => {
-                if let Some(line) = self.remarks.impossible(now, probe.as_ref(), &text) {
+                if let Some(line) = self.remarks.impossible(now, probe.as_deref(), &text) {
                     self.log.line(line);
                 }
                 self.director.handle(now, Input::CheckImpossible { id });
@@ -502,9 +495,12 @@ impl Daemon {
     }
 
     fn feed_switches(&mut self) {
+        let now = clock::monotonic();
         let switch = ipvs_sysctl::expire_quiescent_template();
         self.director
-            .handle(clock::monotonic(), Input::ExpireQuiescentTemplate(switch));
+            .handle(now, Input::ExpireQuiescentTemplate(switch));
+        let switch = ipvs_sysctl::expire_nodest_conn();
+        self.director.handle(now, Input::ExpireNodestConn(switch));
     }
 
     /// Has the file changed; who is in maintenance?
