@@ -5,8 +5,11 @@
 //!
 //! * With `quiescent` a server that fails keeps its entry with weight 0. A client whose template points there is sent
 //!   there again at every new connection, for as long as it keeps trying, unless `expire_quiescent_template` is set.
-//! * Without `quiescent` the entry leaves, and new connections are scheduled anew. Packets of connections that are open
-//!   are dropped without a word until the client gives up, unless `expire_nodest_conn` is set.
+//! * Without `quiescent` the entry leaves, and new connections are scheduled anew whatever the switches say. Packets of
+//!   connections that are open are dropped without a word until the client gives up, unless `expire_nodest_conn` is set.
+//!
+//! Nothing in between helps (seen with Linux 6.1): to delete the entry and add it with weight 0 at once revives the
+//! template, so the client is back at the dead server. Only an entry that stays away frees it, which is `quiescent=no`.
 
 use ha_config::ldirectord::Ldirectord;
 use ipvs::ServiceKey;

@@ -3,6 +3,7 @@ mod alerts;
 mod large;
 mod maintenance;
 mod properties;
+mod recording;
 mod reload;
 mod replay;
 mod rules;

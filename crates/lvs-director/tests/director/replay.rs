@@ -13,6 +13,7 @@ use ha_config::ldirectord::{Negotiate, ProbeKind};
 use ipvs::{Change, Table};
 use lvs_director::Input;
 
+use crate::recording::{Recording, command, counted_line, in_any_order, log_line};
 use crate::world::{Sight, World, host};
 
 const DIRECTORY: &str = concat!(
@@ -74,6 +75,7 @@ const CASES: &[Case] = &[
     case("10-off"),
     case("11-on"),
     later("12-ping"),
+    case("13-external"),
     case("14-combined-3"),
     case("15-fwmark"),
     Case {
@@ -192,100 +194,6 @@ fn recordings() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-}
-
-#[derive(Debug, Default)]
-struct Recording {
-    config: String,
-    second: String,
-    before: Vec<String>,
-    servers: Vec<(String, String)>,
-    phases: Vec<Phase>,
-}
-
-#[derive(Debug, Default)]
-struct Phase {
-    at: Duration,
-    stimuli: Vec<(String, String)>,
-    log: Vec<String>,
-    commands: Vec<String>,
-    /// The last table that was seen, as lines.
-    table: Option<Vec<String>>,
-}
-
-impl Recording {
-    fn parse(text: &str, version: &str) -> Recording {
-        let mut recording = Recording::default();
-        let mut section = String::new();
-        let mut in_table = false;
-        for line in text.lines() {
-            if line.starts_with('[') && line.ends_with(']') && !line.contains(" 20") {
-                section = line.trim_matches(['[', ']']).to_owned();
-                continue;
-            }
-            match section.as_str() {
-                section if section.starts_with("file /etc/ha.d/") && section.ends_with(".cf") => {
-                    recording.config.push_str(&format!("{line}\n"));
-                }
-                "second config" => recording.second.push_str(&format!("{line}\n")),
-                "before" => recording.before.push(line.to_owned()),
-                "servers at the beginning" => {
-                    if let Some((server, state)) = line.split_once(' ') {
-                        recording.servers.push((server.into(), state.into()));
-                    }
-                }
-                section if section == format!("run {version}") => {
-                    recording.event(line, &mut in_table);
-                }
-                _ => {}
-            }
-        }
-        assert!(!recording.phases.is_empty(), "no run {version}");
-        recording
-    }
-
-    fn event(&mut self, line: &str, in_table: &mut bool) {
-        let Some(rest) = line.strip_prefix('+') else {
-            if *in_table
-                && let Some(table) = self
-                    .phases
-                    .last_mut()
-                    .and_then(|phase| phase.table.as_mut())
-            {
-                table.push(line.trim().to_owned());
-            }
-            return;
-        };
-        let (time, rest) = rest.split_at(6);
-        let at = Duration::from_secs_f64(time.parse().expect("a time"));
-        let kind = rest[1..8].trim();
-        let text = rest.get(9..).unwrap_or_default().to_owned();
-        *in_table = kind == "table";
-        if matches!(kind, "cmd" | "server" | "file") {
-            let silent = self.phases.last().is_some_and(|phase| {
-                phase.log.is_empty()
-                    && phase.commands.is_empty()
-                    && at < phase.at + Duration::from_millis(900)
-            });
-            if !silent {
-                self.phases.push(Phase {
-                    at,
-                    ..Phase::default()
-                });
-            }
-        }
-        // Of what was there before anything was done only the table is shown.
-        let Some(phase) = self.phases.last_mut() else {
-            return;
-        };
-        match kind {
-            "cmd" | "server" | "file" => phase.stimuli.push((kind.into(), text)),
-            "log" => phase.log.push(text),
-            "ipvsadm" => phase.commands.push(text),
-            "table" => phase.table = Some(Vec::new()),
-            _ => {}
-        }
-    }
 }
 
 struct Player {
@@ -453,6 +361,12 @@ impl Player {
         {
             world.maintenance.remove(name);
         }
+        // The scripts of 13 fail while there is such a file.
+        if let Some((command, address)) = text.split_once(" /run/test/fail.") {
+            let state = if command == "touch" { "down" } else { "ok" };
+            self.servers.insert(address.to_owned(), state.to_owned());
+            self.show_servers();
+        }
         if let Some((_, address)) = text.split_once(" ip addr ")
             && let Some(address) = address.get(4..).and_then(|text| text.split('/').next())
         {
@@ -489,12 +403,7 @@ impl Player {
                 .sights
                 .keys()
                 .any(|server| server.starts_with(&address));
-            let is_ping = config.virtuals.iter().any(|service| {
-                service.reals.iter().any(|real| {
-                    matches!(&real.check, ha_config::ldirectord::CheckPlan::Every(probe) if matches!(probe.kind, ProbeKind::Ping { .. }))
-                })
-            });
-            if !known && !is_ping {
+            if !known && needs_listener(&real.check) {
                 world.down(&address);
             }
         }
@@ -546,6 +455,16 @@ impl Player {
         let log = world.log();
         let log = log.iter().filter_map(|line| canonical(line)).filter(keep);
         (commands, in_any_order(log.collect()))
+    }
+}
+
+/// Whether a check fails where nothing listens: neither a ping nor a script does.
+fn needs_listener(plan: &ha_config::ldirectord::CheckPlan) -> bool {
+    match plan {
+        ha_config::ldirectord::CheckPlan::Every(probe) => {
+            !matches!(probe.kind, ProbeKind::Ping { .. } | ProbeKind::External(_))
+        }
+        _ => true,
     }
 }
 
@@ -619,91 +538,6 @@ fn by_hand(table: &mut Table, words: &str) {
         other => panic!("{other:?}"),
     };
     assert!(table.apply(&change), "{change}");
-}
-
-/// A command with its options in one order and without those that say nothing.
-#[allow(clippy::unnecessary_wraps)] // the same shape as the functions for log lines
-fn command(line: &str) -> Option<String> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let mut head = Vec::new();
-    let mut options: Vec<String> = Vec::new();
-    let mut at = 0;
-    while let Some(word) = words.get(at) {
-        let value = words.get(at + 1).copied().unwrap_or_default();
-        at += 2;
-        match (*word, value) {
-            ("-x" | "-y", "0") | ("-M", "255.255.255.255") | ("--tun-type", _) => {}
-            ("-A" | "-E" | "-D" | "-a" | "-e" | "-d", _) => {
-                at -= 1;
-                head.push((*word).to_owned());
-            }
-            ("-t" | "-u" | "-f", value) => head.push(format!("{word} {value}")),
-            ("-g" | "-m" | "-i" | "-o" | "-6", _) => {
-                at -= 1;
-                options.push((*word).to_owned());
-            }
-            (word, value) => options.push(format!("{word} {value}")),
-        }
-    }
-    let rank = |option: &String| match option.get(..2) {
-        Some("-r") => 0,
-        Some("-g" | "-m" | "-i") => 1,
-        Some("-w") => 2,
-        Some("-s") => 3,
-        _ => 4,
-    };
-    options.sort_by_key(|option| (rank(option), option.clone()));
-    head.extend(options);
-    Some(head.join(" "))
-}
-
-/// A line of the log, if it is the core's. That a count is reset is only said where there is one to speak of; 4.12 said it
-/// each time.
-fn log_line(line: &str) -> Option<String> {
-    let line = counted_line(line)?;
-    (!line.starts_with("Resetting soft failure count")).then_some(line)
-}
-
-/// A line of the log, if it is the core's and not the shell's.
-fn counted_line(line: &str) -> Option<String> {
-    const OTHERS: [&str; 11] = [
-        "Reloading Linux Director",
-        "Configuration file",
-        " - reread new",
-        " - ignore new",
-        "Invoking ldirectord",
-        "Starting Linux Director",
-        "ldirectord for ",
-        "Exiting from",
-        "system(",
-        "Error [",
-        "(line)",
-    ];
-    if OTHERS.iter().any(|start| line.starts_with(start)) || line.trim().is_empty() {
-        return None;
-    }
-    // 2.1 has no readdquiescent and one text for both.
-    Some(line.replace("Readd Quiescent", "Quiescent"))
-}
-
-/// Sorts neighbours of one kind.
-fn in_any_order(lines: Vec<String>) -> Vec<String> {
-    let kind = |line: &String| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let weightless = line.ends_with("-w 0") || line.ends_with("set to 0)");
-        (
-            words.first().map(|word| (*word).to_owned()),
-            line.contains("server"),
-            weightless,
-        )
-    };
-    let mut sorted: Vec<String> = Vec::new();
-    for run in lines.chunk_by(|a, b| kind(a) == kind(b)) {
-        let mut run = run.to_vec();
-        run.sort();
-        sorted.extend(run);
-    }
-    sorted
 }
 
 fn equal(about: &str, what: &str, wanted: &[String], found: &[String]) -> Result<(), String> {
