@@ -45,6 +45,15 @@ const ENDING: [Signal; 11] = [
 /// Signals for other things.
 const OTHERS: [Signal; 3] = [Signal::SIGHUP, Signal::SIGCHLD, Signal::SIGUSR1];
 
+/// Blocks the signals that the daemon handles, and opens the descriptor for them. Before the first thread is made: one that
+/// does not block them, too, would get them, and the process would end on the spot.
+///
+/// # Errors
+/// There is no descriptor left.
+pub(crate) fn signals() -> io::Result<SignalSource> {
+    SignalSource::new(&[ENDING.as_slice(), &OTHERS].concat())
+}
+
 /// Descriptors of ours in the poller; the checks have theirs.
 const TOKEN_SIGNALS: u64 = 0;
 const TOKEN_FILES: u64 = 1;
@@ -67,6 +76,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) places: &'a Places,
     pub(crate) configuration: Configuration,
     pub(crate) ipvs: Ipvs,
+    pub(crate) signals: SignalSource,
 }
 
 /// How the loop came to its end.
@@ -132,8 +142,7 @@ impl Daemon {
             config,
             stamp,
         } = parts.configuration;
-        // First, so that the threads below inherit the mask.
-        let signals = SignalSource::new(&[ENDING.as_slice(), &OTHERS].concat())?;
+        let signals = parts.signals;
         let poller = Poller::new()?;
         poller.add(&signals, TOKEN_SIGNALS, Interest::Read)?;
         let files = files::start(file.clone())?;

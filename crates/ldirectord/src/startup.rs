@@ -143,23 +143,26 @@ fn prepare(
     how: &str,
 ) -> Result<Daemon, String> {
     let log = &context.log;
+    let logged = |text: String| {
+        log.line(&text);
+        text
+    };
+    let cannot = |error: std::io::Error| logged(format!("Can not start: {}", errno_text(&error)));
+    let signals = crate::daemon::signals().map_err(cannot)?;
     if let Err(error) = log.run_in_background() {
         log.line(format!("No thread for the log: {}", errno_text(&error)));
     }
     log.line(format!("Starting {VERSION} {how}"));
     let _ = process::raise_descriptor_limit(DESCRIPTORS);
-    let logged = |text: String| {
-        log.line(&text);
-        text
-    };
     let ipvs = open_ipvs(context.places).map_err(logged)?;
     let parts = Parts {
         log: log.clone(),
         places: context.places,
         configuration,
         ipvs,
+        signals,
     };
-    Daemon::begin(parts).map_err(|error| logged(format!("Can not start: {}", errno_text(&error))))
+    Daemon::begin(parts).map_err(cannot)
 }
 
 fn run(context: &Context<'_>, mut daemon: Daemon) -> ExitCode {
