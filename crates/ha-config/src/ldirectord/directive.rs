@@ -3,18 +3,19 @@
 //! Everything acts the moment it is met, as in the legacy; what needs the rest of its section (names, ports, real
 //! servers) waits for the section's end.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipvs::{Family, Netmask, Protocol, SchedulerFlags};
 
 use super::address::{self, FallbackWords, METHOD_TEXT, port_number};
-use super::draft::{CheckType, FallbackDraft, Globals, ProtocolWord, RealValue, Section, Shared};
+use super::draft::{CheckType, FallbackDraft, Globals, ProtocolWord, Section, Shared};
 use super::host::Host;
 use super::model::AlertStates;
 use super::probe::{HttpMethod, ServiceCheck};
 use super::value::{
-    assignment, first_word, leading, loosely_quoted, number, quoted, text, unquoted, yes_no,
+    assignment, first_run, first_word, is_word, leading, loosely_quoted, maybe_quoted, number,
+    quoted, text, unquoted, yes_no,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 
@@ -36,6 +37,10 @@ fn refuse(code: &'static str, message: impl Into<String>) -> Diagnostic {
 
 fn warn(code: &'static str, message: impl Into<String>) -> Diagnostic {
     Diagnostic::legacy(Severity::Warn, code, message)
+}
+
+fn remark(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::ours(Severity::Warn, code, message)
 }
 
 impl From<Result<()>> for Taken {
@@ -145,24 +150,38 @@ pub(super) fn global(line: &[u8], globals: &mut Globals, host: &dyn Host) -> Tak
             .map(|yes| globals.readd_quiescent = Some(yes))
             .into(),
         "callback" => match quoted(value) {
-            Some(b"") | None => Taken::Unknown,
+            None => Taken::Unknown,
             Some(path) => {
-                globals.callback = Some(text(path));
+                globals.callback = (!path.is_empty()).then(|| text(path));
                 Taken::Yes(Vec::new())
             }
         },
         "logfile" => match quoted(value) {
-            Some(b"") | None => Taken::Unknown,
+            None => Taken::Unknown,
+            Some(b"") => {
+                globals.log_file = None;
+                Taken::Yes(vec![remark(
+                    "logfile",
+                    "an empty logfile is none: the default is used",
+                )])
+            }
             Some(path) => log_file(&text(path), globals, host).into(),
         },
         "execute" => {
             globals.execute.push(text(value));
             Taken::Yes(Vec::new())
         }
+        "emailalertfrom" if value.is_empty() => {
+            Taken::Refused(refuse("emailalertfrom", "no email from address specified"))
+        }
         "emailalertfrom" => {
             globals.email_from = Some(text(value));
             Taken::Yes(Vec::new())
         }
+        "maintenancedir" if value.is_empty() => Taken::Refused(refuse(
+            "maintenancedir",
+            "maintenance directory not specified",
+        )),
         "maintenancedir" => {
             let directory = text(value);
             let missing = !host.is_directory(&directory);
@@ -200,10 +219,16 @@ fn yes_or_no(keyword: &str, value: &[u8]) -> Result<bool> {
     })
 }
 
-fn positive(value: &[u8], what: &'static str) -> Result<u32> {
-    number(value)
-        .filter(|number| *number > 0)
-        .ok_or_else(|| refuse("number", format!("invalid {what}")))
+/// A number above 0. The legacy's texts end in `value` in the global part only.
+fn positive(value: &[u8], what: &str, family: Option<Family>) -> Result<u32> {
+    number(value).filter(|number| *number > 0).ok_or_else(|| {
+        let message = match (family, what) {
+            (None, _) => format!("invalid {what} value"),
+            (Some(_), "check interval") => "invalid checkinterval".to_owned(),
+            (Some(_), _) => format!("invalid {what}"),
+        };
+        refuse("number", message)
+    })
 }
 
 /// A directive that may stand in both places. `family` is that of the section, none in the global part.
@@ -214,27 +239,30 @@ fn shared(
     family: Option<Family>,
     host: &dyn Host,
 ) -> Taken {
+    let mut remarks = Vec::new();
     match keyword {
-        "checkcount" => {
-            if let Err(diagnostic) =
-                positive(value, "check count").map(|count| draft.check_count = Some(count))
-            {
-                return Taken::Refused(diagnostic);
-            }
-            Taken::Yes(vec![warn(
-                "checkcount-deprecated",
-                "checkcount option is deprecated and slated for removal.  please see 'failurecount'",
-            )])
-        }
-        "tlscafile" => match quoted(value) {
-            Some(b"") | None => Taken::Unknown,
-            Some(path) => {
-                draft.tls_ca_file = Some(text(path));
-                Taken::Yes(Vec::new())
+        "checkcount" => match positive(value, "check count", family) {
+            Err(diagnostic) => return Taken::Refused(diagnostic),
+            Ok(count) => {
+                draft.check_count = Some(count);
+                remarks.push(warn(
+                    "checkcount-deprecated",
+                    "checkcount option is deprecated and slated for removal.  please see 'failurecount'",
+                ));
             }
         },
-        _ => shared_value(keyword, value, draft, family, host).into(),
+        "tlscafile" => match quoted(value) {
+            Some(b"") | None => return Taken::Unknown,
+            Some(path) => draft.tls_ca_file = Some(text(path)),
+        },
+        _ => {
+            let result = shared_value(keyword, value, draft, family, host, &mut remarks);
+            if let Err(diagnostic) = result {
+                return Taken::Refused(diagnostic);
+            }
+        }
     }
+    Taken::Yes(remarks)
 }
 
 fn shared_value(
@@ -243,7 +271,9 @@ fn shared_value(
     draft: &mut Shared,
     family: Option<Family>,
     host: &dyn Host,
+    remarks: &mut Vec<Diagnostic>,
 ) -> Result<()> {
+    let seconds = |what| positive(value, what, family).map(Some);
     match keyword {
         "connecttimeout" => {
             return Err(refuse(
@@ -251,32 +281,30 @@ fn shared_value(
                 "connecttimeout directive deprecated in favour of negotiatetimeout",
             ));
         }
-        "checktimeout" => draft.check_timeout_s = Some(positive(value, "check timeout")?),
-        "negotiatetimeout" => {
-            draft.negotiate_timeout_s = Some(positive(value, "negotiate timeout")?);
-        }
-        "checkinterval" => draft.check_interval_s = Some(positive(value, "check interval value")?),
-        "failurecount" => draft.failure_count = Some(positive(value, "failure count")?),
+        "checktimeout" => draft.check_timeout_s = seconds("check timeout")?,
+        "negotiatetimeout" => draft.negotiate_timeout_s = seconds("negotiate timeout")?,
+        "checkinterval" => draft.check_interval_s = seconds("check interval")?,
+        "failurecount" => draft.failure_count = seconds("failure count")?,
         "fallback" => {
             if family == Some(Family::V6) {
                 return Err(wrong_family("fallback", "fallback6"));
             }
-            draft.fallback = Some(fallback(value, Family::V4, host)?);
+            draft.fallback = Some(fallback(value, Family::V4, host, remarks)?);
         }
         "fallback6" => {
             if family == Some(Family::V4) {
                 return Err(wrong_family("fallback6", "fallback"));
             }
-            draft.fallback6 = Some(fallback(value, Family::V6, host)?);
+            draft.fallback6 = Some(fallback(value, Family::V6, host, remarks)?);
         }
-        "fallbackcommand" => draft.fallback_command = Some(text(unquoted(value))),
+        "fallbackcommand" => draft.fallback_command = fallback_command(value, family)?,
         "quiescent" => draft.quiescent = Some(yes_or_no(keyword, value)?),
         "cleanstop" => draft.clean_stop = Some(yes_or_no(keyword, value)?),
         "tlsverify" => draft.tls_verify = Some(yes_or_no(keyword, value)?),
         "emailalert" => {
-            let address = text(unquoted(value));
+            let address = text(maybe_quoted(value));
             if address.is_empty() {
-                return Err(refuse("emailalert", "invalid email address"));
+                return Err(refuse("emailalert", "no email address specified"));
             }
             draft.email_alert = Some(address);
         }
@@ -288,21 +316,30 @@ fn shared_value(
             let seconds = number(digits).unwrap_or_default();
             draft.email_frequency = Some(Duration::from_secs(seconds.into()));
         }
-        "emailalertstatus" => draft.email_states = Some(alert_states(value)?),
+        "emailalertstatus" => draft.email_states = Some(alert_states(value, remarks)?),
         "smtp" => {
-            let name = text(unquoted(value));
-            let good = !name.is_empty()
-                && name.bytes().all(|byte| {
-                    matches!(byte, b'.' | b'-' | b'_' | b':') || byte.is_ascii_alphanumeric()
-                });
-            if !good {
+            let name = leading(value, |byte| {
+                is_word(byte) || matches!(byte, b'.' | b'-' | b'+')
+            });
+            if name.is_empty() {
                 return Err(refuse("smtp", "invalid SMTP server address"));
             }
-            draft.smtp = Some(name);
+            draft.smtp = Some(text(name));
         }
         _ => {}
     }
     Ok(())
+}
+
+/// In the global part the legacy takes two quotes for a command; here they are none.
+fn fallback_command(value: &[u8], family: Option<Family>) -> Result<Option<String>> {
+    match maybe_quoted(value) {
+        b"" if family.is_some() || value.is_empty() => {
+            Err(refuse("fallbackcommand", "invalid fallback command"))
+        }
+        b"" => Ok(None),
+        command => Ok(Some(text(command))),
+    }
 }
 
 fn wrong_family(given: &str, wanted: &str) -> Diagnostic {
@@ -312,16 +349,24 @@ fn wrong_family(given: &str, wanted: &str) -> Diagnostic {
     )
 }
 
-fn alert_states(value: &[u8]) -> Result<AlertStates> {
+/// Words between commas; empty ones at the end do not count.
+fn alert_states(value: &[u8], remarks: &mut Vec<Diagnostic>) -> Result<AlertStates> {
     let mut states = AlertStates::NONE;
-    let mut words = Vec::new();
     let value = text(value);
-    for word in value
+    let words: Vec<&str> = value
+        .trim_end_matches(|letter: char| letter == ',' || letter.is_ascii_whitespace())
         .split(',')
         .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
-        match word {
+        .collect();
+    if words == [""] {
+        remarks.push(remark(
+            "emailalertstatus",
+            "an empty emailalertstatus means none: no mail is sent",
+        ));
+        return Ok(states);
+    }
+    for word in &words {
+        match *word {
             "all" => states = AlertStates::ALL,
             "none" => {}
             "starting" => states.starting = true,
@@ -335,45 +380,54 @@ fn alert_states(value: &[u8]) -> Result<AlertStates> {
                 ));
             }
         }
-        words.push(word.to_owned());
     }
-    let others: Vec<&String> = words.iter().filter(|word| *word != "none").collect();
-    match (words.iter().any(|word| word == "none"), others.first()) {
-        (true, Some(other)) => Err(refuse(
+    let other = words.iter().find(|word| **word != "none");
+    match other {
+        Some(other) if words.contains(&"none") => Err(refuse(
             "emailalertstatus",
             format!("invalid email alert status: \"{other}\" specified with \"none\""),
-        )),
-        _ if words.is_empty() => Err(refuse(
-            "emailalertstatus",
-            "invalid email alert status at: \"\"",
         )),
         _ => Ok(states),
     }
 }
 
-fn fallback(value: &[u8], family: Family, host: &dyn Host) -> Result<FallbackDraft> {
-    let words = address::fallback(value, family).map_err(|method| match method {
-        Some(()) => refuse("forward-method", METHOD_TEXT),
-        None => refuse("fallback", "invalid address for fallback server"),
-    })?;
-    let address = look_up(&words.host, family, host).ok_or_else(|| {
-        let kind = match family {
-            Family::V4 => "IPv4",
-            Family::V6 => "IPv6",
+fn fallback(
+    value: &[u8],
+    family: Family,
+    host: &dyn Host,
+    remarks: &mut Vec<Diagnostic>,
+) -> Result<FallbackDraft> {
+    let words = address::fallback(value).ok_or_else(|| refuse("forward-method", METHOD_TEXT))?;
+    let address = if words.host.is_empty() {
+        let this_machine = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
-        refuse(
-            "fallback",
-            format!(
-                "invalid {kind} address or could not resolve for fallback server: {}",
-                words.host
-            ),
-        )
-    })?;
-    let port = |protocol| look_up_port(&words, protocol, host);
+        let message = format!("a fallback without an address is {this_machine}");
+        remarks.push(remark("fallback", message));
+        this_machine
+    } else {
+        look_up(&words.host, family, host, remarks).ok_or_else(|| {
+            let kind = match family {
+                Family::V4 => "IPv4",
+                Family::V6 => "IPv6",
+            };
+            refuse(
+                "fallback",
+                format!(
+                    "invalid {kind} address or could not resolve for fallback server: {}",
+                    words.host
+                ),
+            )
+        })?
+    };
+    // A name that only one of the two has is good enough for that one.
+    let tcp = look_up_port(&words, Protocol::Tcp, host);
+    let udp = look_up_port(&words, Protocol::Udp, host);
     Ok(FallbackDraft {
         address,
-        port_tcp: port(Protocol::Tcp)?,
-        port_udp: port(Protocol::Udp).unwrap_or(None),
+        port_tcp: tcp.clone().or(udp.clone())?,
+        port_udp: udp.or(tcp)?,
         words,
     })
 }
@@ -388,20 +442,34 @@ fn look_up_port(words: &FallbackWords, protocol: Protocol, host: &dyn Host) -> R
         .ok_or_else(|| refuse("fallback", "invalid port for fallback server"))
 }
 
-/// An address as text, or a name.
-pub(super) fn look_up(name: &str, family: Family, host: &dyn Host) -> Option<IpAddr> {
-    match family {
-        Family::V4 => name
-            .parse::<Ipv4Addr>()
-            .ok()
-            .or_else(|| host.resolve_ipv4(name))
-            .map(IpAddr::V4),
-        Family::V6 => name
-            .parse()
-            .ok()
-            .or_else(|| host.resolve_ipv6(name))
-            .map(IpAddr::V6),
+/// An address as text, with or without brackets, or a name.
+pub(super) fn look_up(
+    name: &str,
+    family: Family,
+    host: &dyn Host,
+    remarks: &mut Vec<Diagnostic>,
+) -> Option<IpAddr> {
+    if family == Family::V6 {
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        let name = bare.unwrap_or(name);
+        let address = name.parse().ok();
+        return address.or_else(|| host.resolve_ipv6(name)).map(IpAddr::V6);
     }
+    if let Ok(address) = name.parse::<Ipv4Addr>() {
+        return Some(IpAddr::V4(address));
+    }
+    let Some(address) = address::old_fashioned_ipv4(name) else {
+        return host.resolve_ipv4(name).map(IpAddr::V4);
+    };
+    // The legacy makes 0.0.0.80 of a lone 80; nobody means that.
+    if address.octets().first() == Some(&0) {
+        return None;
+    }
+    let message = format!("\"{name}\" counts as {address}");
+    remarks.push(remark("old-fashioned-address", message));
+    Some(IpAddr::V4(address))
 }
 
 /// A line of a virtual section, without its indentation.
@@ -477,11 +545,7 @@ fn section_value(
             if keyword != wanted {
                 return Taken::Refused(wrong_family(keyword, wanted));
             }
-            let value = match address::real(value, section.family()) {
-                Ok(words) => RealValue::Words(words),
-                Err(error) => RealValue::Refused(error.text()),
-            };
-            section.reals.push((line, value));
+            section.reals.push((line, address::real(value)));
             plain
         }
         "checktype" => check_type(value)
@@ -490,14 +554,18 @@ fn section_value(
         "service" => service(value)
             .map(|service| section.service = Some(service))
             .into(),
+        "checkcommand" if maybe_quoted(value).is_empty() => {
+            Taken::Refused(refuse("checkcommand", "invalid check command"))
+        }
         "checkcommand" => {
+            // A shell runs it, as in 2.1, so arguments and quotes inside are its business.
             section.check_command = Some(text(unquoted(value)));
             plain
         }
         "checkport" => check_port(value)
             .map(|port| section.check_port = Some(port))
             .into(),
-        "httpmethod" => match first_word(value).to_ascii_uppercase().as_slice() {
+        "httpmethod" => match first_run(value, is_word).to_ascii_uppercase().as_slice() {
             b"GET" => {
                 section.http_method = HttpMethod::Get;
                 plain
@@ -515,7 +583,7 @@ fn section_value(
             plain
         }
         "scheduler" => {
-            let name = leading(value, |byte| byte.is_ascii_lowercase());
+            let name = first_run(value, |byte| byte.is_ascii_lowercase());
             if name.is_empty() {
                 return Taken::Refused(refuse(
                     "scheduler",
@@ -532,8 +600,7 @@ fn section_value(
         "persistent" => match number(value) {
             Some(0) => {
                 section.persistent_s = None;
-                Taken::Yes(vec![Diagnostic::ours(
-                    Severity::Warn,
+                Taken::Yes(vec![remark(
                     "persistent-zero",
                     "persistent=0 is no time: the service is not persistent",
                 )])
@@ -544,13 +611,24 @@ fn section_value(
             }
             None => Taken::Refused(refuse("persistent", "invalid persistent timeout")),
         },
-        "netmask" => netmask(value, section.family())
-            .map(|netmask| section.netmask = Some(netmask))
-            .into(),
+        "netmask" => match netmask(value, section.family()) {
+            Ok(Some(netmask)) => {
+                section.netmask = Some(netmask);
+                plain
+            }
+            Ok(None) => Taken::Yes(vec![remark(
+                "netmask",
+                format!(
+                    "netmask {} does not exist and is ignored",
+                    text(first_word(value))
+                ),
+            )]),
+            Err(diagnostic) => Taken::Refused(diagnostic),
+        },
         "protocol" => protocol(value, section)
             .map(|protocol| section.protocol = Some(protocol))
             .into(),
-        "monitorfile" => monitor_file(&text(unquoted(value)), section, host).into(),
+        "monitorfile" => monitor_file(&text(maybe_quoted(value)), section, host).into(),
         "ops" => yes_or_no(keyword, value)
             .map(|yes| section.one_packet = yes)
             .into(),
@@ -570,30 +648,32 @@ fn section_value(
 /// Longest scheduler name that the kernel takes (`ipvs-netlink.md` 2).
 const SCHEDULER_MAX: usize = 15;
 
+/// A number anywhere means combined checks; else the first word counts.
 fn check_type(value: &[u8]) -> Result<CheckType> {
-    let word = first_word(value);
-    if let Some(connects) = number(word) {
+    if let Some(connects) = number(value) {
         return Ok(CheckType::Combined(connects));
     }
-    Ok(match word {
-        b"connect" => CheckType::Connect,
-        b"negotiate" => CheckType::Negotiate,
-        b"ping" => CheckType::Ping,
-        b"off" => CheckType::Off,
-        b"on" => CheckType::On,
-        b"external" => CheckType::External,
-        b"external-perl" => CheckType::ExternalPerl,
-        _ => {
-            return Err(refuse(
-                "checktype",
-                "checktype must be \"connect\", \"negotiate\", \"on\", \"off\", \"ping\", \"external\", \"external-perl\" or a positive number",
-            ));
-        }
-    })
+    Ok(
+        match first_run(value, |byte| is_word(byte) || byte == b'-') {
+            b"connect" => CheckType::Connect,
+            b"negotiate" => CheckType::Negotiate,
+            b"ping" => CheckType::Ping,
+            b"off" => CheckType::Off,
+            b"on" => CheckType::On,
+            b"external" => CheckType::External,
+            b"external-perl" => CheckType::ExternalPerl,
+            _ => {
+                return Err(refuse(
+                    "checktype",
+                    "checktype must be \"connect\", \"negotiate\", \"on\", \"off\", \"ping\", \"external\", \"external-perl\" or a positive number",
+                ));
+            }
+        },
+    )
 }
 
 fn service(value: &[u8]) -> Result<Option<ServiceCheck>> {
-    Ok(Some(match value {
+    Ok(Some(match first_run(value, is_word) {
         b"dns" => ServiceCheck::Dns,
         b"ftp" => ServiceCheck::Ftp,
         b"http" => ServiceCheck::Http,
@@ -616,21 +696,12 @@ fn service(value: &[u8]) -> Result<Option<ServiceCheck>> {
         b"submission" => ServiceCheck::Submission,
         b"none" => return Ok(None),
         _ => {
-            // Trailing blanks stay part of the value in the legacy; a word that is right otherwise is taken.
-            let word = first_word(value);
-            if word.len() < value.len() && value.get(word.len()..).is_some_and(only_space) {
-                return service(word);
-            }
             return Err(refuse(
                 "service",
                 "service must be dns, ftp, http, https, http_proxy, imap, imaps, ldap, ldaps, mysql, nntp, none, oracle, pop, pops, radius, pgsql, simpletcp, sip, smtp or submission",
             ));
         }
     }))
-}
-
-fn only_space(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| super::value::is_space(*byte))
 }
 
 fn check_port(value: &[u8]) -> Result<u16> {
@@ -641,33 +712,45 @@ fn check_port(value: &[u8]) -> Result<u16> {
         .ok_or_else(|| refuse("checkport", "checkport must be in range 1..65536"))
 }
 
-fn netmask(value: &[u8], family: Family) -> Result<Netmask> {
+/// None: of the right shape, but no netmask. ipvsadm would refuse it, and with it the service.
+fn netmask(value: &[u8], family: Family) -> Result<Option<Netmask>> {
+    let word = first_word(value);
     match family {
-        Family::V4 => std::str::from_utf8(first_word(value))
+        Family::V4 => {
+            let parts: Vec<&[u8]> = word.split(|byte| *byte == b'.').collect();
+            let is_quad = parts.len() == 4
+                && parts
+                    .iter()
+                    .all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
+            if !is_quad {
+                return Err(refuse(
+                    "netmask",
+                    "invalid netmask: dotted quad notation is required",
+                ));
+            }
+            Ok(text(word).parse().ok().map(Netmask::V4))
+        }
+        Family::V6 => std::str::from_utf8(value)
             .ok()
-            .and_then(|word| word.parse().ok())
-            .map(Netmask::V4)
+            .and_then(|length| length.parse().ok())
+            .filter(|length| (1..=128).contains(length))
+            .map(|length| Some(Netmask::V6(length)))
             .ok_or_else(|| {
                 refuse(
                     "netmask",
-                    "invalid netmask: dotted quad notation is required",
+                    "invalid netmask: a prefix length between 1 and 128 is required",
                 )
             }),
-        Family::V6 => number(first_word(value))
-            .and_then(|length| u8::try_from(length).ok())
-            .filter(|length| (1..=128).contains(length))
-            .map(Netmask::V6)
-            .ok_or_else(|| refuse("netmask", "invalid netmask")),
     }
 }
 
 fn protocol(value: &[u8], section: &Section) -> Result<ProtocolWord> {
-    let word = leading(value, |byte| byte.is_ascii_alphanumeric());
     let is_mark = matches!(section.address, address::VirtualAddress::Mark { .. });
-    match (word, is_mark) {
+    match (first_run(value, is_word), is_mark) {
         (b"tcp", false) => Ok(ProtocolWord::Transport(Protocol::Tcp)),
         (b"udp", false) => Ok(ProtocolWord::Transport(Protocol::Udp)),
         (b"fwm", true) => Ok(ProtocolWord::Mark),
+        (b"", _) => Err(refuse("protocol", "invalid protocol")),
         (_, true) => Err(refuse(
             "protocol",
             "protocol must be fwm if the virtual service is a fwmark (a number)",

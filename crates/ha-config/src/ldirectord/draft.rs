@@ -100,8 +100,8 @@ pub(super) struct Section {
     pub(super) line: usize,
     pub(super) address: VirtualAddress,
     pub(super) shared: Shared,
-    /// With their lines.
-    pub(super) reals: Vec<(usize, RealValue)>,
+    /// With their lines; none: no address and method to be found. Judged at the end of the section, as by the legacy.
+    pub(super) reals: Vec<(usize, Option<RealWords>)>,
     pub(super) check_type: CheckType,
     pub(super) service: Option<ServiceWord>,
     pub(super) check_command: Option<String>,
@@ -127,15 +127,6 @@ pub(super) struct Section {
     pub(super) check_interval_line: Option<usize>,
     /// Line of an empty `virtualhost`.
     pub(super) empty_host_line: Option<usize>,
-}
-
-/// A `real` line, judged at the end of its section as the legacy does.
-#[derive(Clone, Debug)]
-pub(super) enum RealValue {
-    /// Understood.
-    Words(RealWords),
-    /// To be refused with this text.
-    Refused(String),
 }
 
 impl Section {

@@ -11,7 +11,7 @@ use super::draft::{Globals, Section};
 use super::host::Host;
 use super::model::{Ldirectord, LogTarget};
 use super::probe::{CheckPlan, ProbeKind, ServiceCheck};
-use super::value::{assignment, is_space, text};
+use super::value::{assignment, first_word, is_space, text};
 use super::{model::VirtualService, resolve};
 use crate::diagnostic::{Diagnostic, Parsed, Severity, Span};
 
@@ -81,7 +81,7 @@ struct Reader<'a> {
 struct Complete {
     section: Section,
     key: ServiceKey,
-    reals: Vec<(usize, ipvs::DestinationKey, address::RealWords)>,
+    reals: Vec<resolve::Found>,
 }
 
 impl Reader<'_> {
@@ -153,8 +153,10 @@ impl Reader<'_> {
         is_last: bool,
     ) -> Result<Section, Refused> {
         let refuse = |message: &str| Diagnostic::legacy(Severity::Error, "virtual", message);
-        let Some(address) = address::virtual_address(value, family) else {
-            let message = if family == Family::V4 && value.starts_with(b"[") {
+        let bracketed_v4 = family == Family::V4 && address::is_bracketed(value);
+        let address = address::virtual_address(value, family).filter(|_| !bracketed_v4);
+        let Some(address) = address else {
+            let message = if bracketed_v4 {
                 "cannot specify an IPv6 address here. please use \"virtual6\" instead."
             } else {
                 "invalid address for virtual server"
@@ -169,10 +171,10 @@ impl Reader<'_> {
         }
         if let VirtualAddress::Mark { mark, trailing, .. } = &address {
             let remark = match (mark, trailing) {
-                (0, _) => Some(
-                    "firewall mark 0 means \"no mark\": this virtual service is left out"
-                        .to_owned(),
-                ),
+                (0, _) => Some(format!(
+                    "there is no firewall mark {}: this virtual service is left out",
+                    text(first_word(value))
+                )),
                 (mark, true) => Some(format!(
                     "\"{}\" has no port and counts as firewall mark {mark}",
                     text(value).trim()
@@ -223,8 +225,12 @@ impl Reader<'_> {
 
     /// What the legacy checks at the end of a section, in its order. `number` is the last line that was read.
     fn close(&mut self, section: Section, number: usize) -> Result<(), Refused> {
-        let outcome = resolve::key(&section, self.host)
-            .and_then(|key| Ok((key, resolve::reals(&section, self.host)?)));
+        let mut remarks = Vec::new();
+        let outcome = resolve::key(&section, self.host, &mut remarks)
+            .and_then(|key| Ok((key, resolve::reals(&section, self.host, &mut remarks)?)));
+        for (line, remark) in remarks {
+            self.note(remark, line);
+        }
         let (key, reals) = match outcome {
             Ok(outcome) => outcome,
             Err(refusal) => {

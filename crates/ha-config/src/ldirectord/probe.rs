@@ -77,9 +77,9 @@ pub struct Negotiate {
     /// Transport of the virtual service (dns and sip care); `Tcp` for a firewall mark.
     pub transport: Protocol,
     /// `request`, with the leading `/` that the legacy puts there (`/` when there is none). A real server's own request
-    /// also begins with `/`, see [`Negotiate::own_request`].
+    /// stands here as written, as in 2.1 (4.12 puts a `/` there, too), see [`Negotiate::own_request`].
     pub request: Vec<u8>,
-    /// The request stands on the `real` line: if it contains `SERVICE://` after its leading `/`, it is the whole URL (4.4).
+    /// The request stands on the `real` line: if it contains `SERVICE://`, it is the whole URL (4.4).
     pub own_request: bool,
     /// `receive`, a Perl regular expression; empty: not given.
     pub receive: Vec<u8>,

@@ -1,5 +1,6 @@
 //! From a section as written to a virtual service: names, ports, defaults, checks.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -8,11 +9,9 @@ use ipvs::{
     ServiceKey,
 };
 
-use super::address::{RealWords, VirtualAddress, port_number};
+use super::address::{METHOD_TEXT, RealWords, VirtualAddress, port_number};
 use super::directive::look_up;
-use super::draft::{
-    CheckType, FallbackDraft, Globals, ProtocolWord, RealValue, Section, ServiceWord,
-};
+use super::draft::{CheckType, FallbackDraft, Globals, ProtocolWord, Section, ServiceWord};
 use super::host::Host;
 use super::model::{Alerts, Fallback, Real, VirtualService, protocol_word};
 use super::probe::{
@@ -29,6 +28,9 @@ pub(super) struct Refusal {
     pub(super) diagnostic: Box<Diagnostic>,
 }
 
+/// What is worth saying, with its line.
+pub(super) type Remarks = Vec<(usize, Diagnostic)>;
+
 fn refuse(line: usize, code: &'static str, message: impl Into<String>) -> Refusal {
     Refusal {
         line: Some(line),
@@ -37,7 +39,11 @@ fn refuse(line: usize, code: &'static str, message: impl Into<String>) -> Refusa
 }
 
 /// The service that a section names. `None`: it cannot exist in the kernel and is left out.
-pub(super) fn key(section: &Section, host: &dyn Host) -> Result<Option<ServiceKey>, Refusal> {
+pub(super) fn key(
+    section: &Section,
+    host: &dyn Host,
+    remarks: &mut Remarks,
+) -> Result<Option<ServiceKey>, Refusal> {
     let bad = || {
         refuse(
             section.line,
@@ -61,7 +67,9 @@ pub(super) fn key(section: &Section, host: &dyn Host) -> Result<Option<ServiceKe
                 _ if port == "53" => Protocol::Udp,
                 _ => Protocol::Tcp,
             };
-            let address = look_up(name, *family, host).ok_or_else(bad)?;
+            let mut said = Vec::new();
+            let address = look_up(name, *family, host, &mut said).ok_or_else(bad)?;
+            remarks.extend(said.into_iter().map(|remark| (section.line, remark)));
             let port = port_number(port)
                 .or_else(|| host.port_of_service(port, Some(protocol)))
                 .ok_or_else(bad)?;
@@ -74,50 +82,93 @@ pub(super) fn key(section: &Section, host: &dyn Host) -> Result<Option<ServiceKe
     }
 }
 
-/// Real servers of a section, looked up; judged also when the service itself is left out.
+/// A real server that is looked up.
+pub(super) struct Found {
+    pub(super) line: usize,
+    pub(super) key: DestinationKey,
+    pub(super) forward: Forward,
+    pub(super) words: RealWords,
+}
+
+/// Real servers of a section, looked up; judged also when the service itself is left out. What is wrong with a line is
+/// found in the legacy's order: address, port, range, method, what is left over.
 pub(super) fn reals(
     section: &Section,
     host: &dyn Host,
-) -> Result<Vec<(usize, DestinationKey, RealWords)>, Refusal> {
+    remarks: &mut Remarks,
+) -> Result<Vec<Found>, Refusal> {
     let mut found = Vec::new();
-    for (line, value) in &section.reals {
-        let words = match value {
-            RealValue::Words(words) => words,
-            RealValue::Refused(text) => return Err(refuse(*line, "real", text.clone())),
-        };
-        let look = |name: &str| {
-            look_up(name, section.family(), host).ok_or_else(|| {
-                let text =
-                    format!("invalid address ({name}) for real server (could not resolve host)");
-                refuse(*line, "real", text)
+    for (line, words) in &section.reals {
+        let line = *line;
+        let bad = |text: String| refuse(line, "real", text);
+        let words = words
+            .as_ref()
+            .ok_or_else(|| bad("invalid address for real server (wrong format)".to_owned()))?;
+        let mut said = Vec::new();
+        let mut look = |name: &str, which: &str| {
+            look_up(name, section.family(), host, &mut said).ok_or_else(|| {
+                bad(format!(
+                    "invalid address ({name}) for real server (could not resolve {which})"
+                ))
             })
         };
-        let first = look(&words.first)?;
+        let first = look(&words.first, "host")?;
         let port = match &words.port {
             None => 0,
             Some(word) => port_number(word)
                 .or_else(|| host.port_of_service(word, None))
                 .ok_or_else(|| {
-                    let text =
-                        format!("invalid port ({word}) for real server (could not resolve port)");
-                    refuse(*line, "real", text)
+                    bad(format!(
+                        "invalid port ({word}) for real server (could not resolve port)"
+                    ))
                 })?,
         };
+        if words.last.is_some() && section.family() == Family::V6 {
+            return Err(bad("Address range for IPv6 is not supported yet".to_owned()));
+        }
+        let last = match &words.last {
+            Some(last) => Some(look(last, "end host")?),
+            None => None,
+        };
+        let addresses = range(line, words, first, last)?;
+        let forward = words
+            .forward
+            .ok_or_else(|| refuse(line, "forward-method", METHOD_TEXT))?;
+        if !words.left_over.is_empty() {
+            return Err(bad(format!(
+                "Invalid real server line, around \"{}\"",
+                words.left_over
+            )));
+        }
         if i32::try_from(words.weight).is_err() {
             let message = format!("weight of real server {} is too large", words.first);
+            let diagnostic = Diagnostic::ours(Severity::Error, "weight", message)
+                .advise(format!("the largest is {}", i32::MAX));
             return Err(Refusal {
-                line: Some(*line),
-                diagnostic: Box::new(Diagnostic::ours(Severity::Error, "weight", message)),
+                line: Some(line),
+                diagnostic: Box::new(diagnostic),
             });
         }
-        let last = words.last.as_deref().map(look).transpose()?;
-        for address in range(*line, words, first, last)? {
-            found.push((*line, DestinationKey { address, port }, words.clone()));
+        if !words.dropped.is_empty() {
+            let message = format!(
+                "\"{}\" stands in the wrong place of the real server line and is ignored",
+                words.dropped
+            );
+            said.push(Diagnostic::ours(Severity::Warn, "real-ignored", message));
         }
+        remarks.extend(said.into_iter().map(|remark| (line, remark)));
+        found.extend(addresses.into_iter().map(|address| Found {
+            line,
+            key: DestinationKey { address, port },
+            forward,
+            words: words.clone(),
+        }));
     }
     Ok(found)
 }
 
+/// The addresses of a line. They are compared as numbers; the legacy compares texts and makes nothing at all of a range
+/// in which the number grows a digit.
 fn range(
     line: usize,
     words: &RealWords,
@@ -125,33 +176,24 @@ fn range(
     last: Option<IpAddr>,
 ) -> Result<Vec<IpAddr>, Refusal> {
     let (IpAddr::V4(from), Some(IpAddr::V4(to))) = (first, last) else {
-        return match last {
-            None => Ok(vec![first]),
-            Some(_) => Err(Refusal {
-                line: Some(line),
-                diagnostic: Box::new(Diagnostic::ours(
-                    Severity::Error,
-                    "range",
-                    "a range of IPv6 addresses is not possible",
-                )),
-            }),
-        };
+        return Ok(vec![first]);
+    };
+    let named = |separator: &str| {
+        let last = words.last.as_deref().unwrap_or_default();
+        format!("{}{separator}{last}", words.first)
     };
     let (from, to) = (u32::from(from), u32::from(to));
     if from > to {
         let text = format!(
-            "Invalid Range: {}-{}: First value must be greater than or equal to the second value",
-            words.first,
-            words.last.as_deref().unwrap_or_default()
+            "Invalid Range: {}: First value must be greater than or equal to the second value",
+            named("-")
         );
-        return Err(refuse(line, "range", text));
+        let mut refusal = refuse(line, "range", text);
+        refusal.diagnostic.advice = Some("the first address must not be above the second".into());
+        return Err(refusal);
     }
     if to - from >= RANGE_MAX {
-        let message = format!(
-            "range {}->{} has more than {RANGE_MAX} addresses",
-            words.first,
-            words.last.as_deref().unwrap_or_default()
-        );
+        let message = format!("range {} has more than {RANGE_MAX} addresses", named("->"));
         return Err(Refusal {
             line: Some(line),
             diagnostic: Box::new(Diagnostic::ours(Severity::Error, "range", message)),
@@ -166,10 +208,10 @@ fn range(
 pub(super) fn virtual_service(
     section: &Section,
     key: ServiceKey,
-    reals: Vec<(usize, DestinationKey, RealWords)>,
+    reals: Vec<Found>,
     globals: &Globals,
     host: &dyn Host,
-    remarks: &mut Vec<(usize, Diagnostic)>,
+    remarks: &mut Remarks,
 ) -> VirtualService {
     let (own, global) = (&section.shared, &globals.shared);
     let interval = |seconds: Option<u32>| Duration::from_secs(seconds.unwrap_or(10).into());
@@ -196,34 +238,24 @@ pub(super) fn virtual_service(
         Family::V6 => own.fallback6.as_ref().or(global.fallback6.as_ref()),
     };
     let mut found: Vec<Real> = Vec::new();
-    for (line, configured, words) in reals {
-        let real = real(
-            section, key, line, configured, &words, globals, host, remarks,
-        );
-        match found
-            .iter_mut()
-            .find(|known| known.configured == configured)
-        {
-            Some(known) => {
-                if *known
-                    != (Real {
-                        line: known.line,
-                        ..real.clone()
-                    })
-                {
-                    remarks.push((
-                        line,
-                        Diagnostic::ours(
-                            Severity::Warn,
-                            "real-twice",
-                            format!("real server {configured} is given twice, the last one counts"),
-                        ),
-                    ));
-                }
-                *known = real;
-            }
-            None => found.push(real),
+    let mut places = BTreeMap::new();
+    for one in reals {
+        let real = real(section, key, &one, globals, host, remarks);
+        let place = *places.entry(real.configured).or_insert(found.len());
+        let Some(known) = found.get_mut(place) else {
+            found.push(real);
+            continue;
+        };
+        let line = std::mem::replace(&mut known.line, real.line);
+        if *known != real {
+            let message = format!(
+                "real server {} is given on line {line}, too; the last one counts",
+                real.configured
+            );
+            let remark = Diagnostic::ours(Severity::Warn, "real-twice", message);
+            remarks.push((real.line, remark));
         }
+        *known = real;
     }
     VirtualService {
         line: section.line,
@@ -298,22 +330,20 @@ fn fallback(draft: &FallbackDraft, key: ServiceKey) -> Fallback {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // a row of facts, each used once
 fn real(
     section: &Section,
     key: ServiceKey,
-    line: usize,
-    configured: DestinationKey,
-    words: &RealWords,
+    found: &Found,
     globals: &Globals,
     host: &dyn Host,
-    remarks: &mut Vec<(usize, Diagnostic)>,
+    remarks: &mut Remarks,
 ) -> Real {
+    let (configured, words) = (found.key, &found.words);
     let (mut upper, mut lower) = (words.upper_threshold, words.lower_threshold);
     if lower > upper {
         // The kernel refuses such a server; without limits it at least serves.
         remarks.push((
-            line,
+            found.line,
             Diagnostic::ours(
                 Severity::Warn,
                 "thresholds",
@@ -349,20 +379,20 @@ fn real(
         tls: tls(section, globals),
     });
     Real {
-        line,
+        line: found.line,
         configured,
         destination: Destination {
             key: DestinationKey {
                 address: configured.address,
-                port: effective_port(key, words.forward, configured.port),
+                port: effective_port(key, found.forward, configured.port),
             },
-            forward: words.forward,
+            forward: found.forward,
             weight: words.weight,
             upper_threshold: upper,
             lower_threshold: lower,
         },
         check: check(section, key, configured, service, negotiate, globals),
-        identity: identity(section, key, configured, words, service, request, receive),
+        identity: identity(section, key, found, service, request, receive),
     }
 }
 
@@ -537,8 +567,7 @@ fn check_command(section: &Section) -> &str {
 fn identity(
     section: &Section,
     key: ServiceKey,
-    configured: DestinationKey,
-    words: &RealWords,
+    found: &Found,
     service: ServiceWord,
     request: &[u8],
     receive: &[u8],
@@ -560,17 +589,17 @@ fn identity(
         .check_port
         .map(|port| port.to_string())
         .unwrap_or_default();
-    let address = match configured.address {
+    let address = match found.key.address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
     format!(
         "{kind}:{}:{address}:{}:{}:{check_port}:{}:{}:{}:{}",
         protocol_word(&key),
-        configured.port,
+        found.key.port,
         String::from_utf8_lossy(host),
-        words.weight,
-        words.forward.word(),
+        found.words.weight,
+        found.forward.word(),
         backslashed(request),
         backslashed(receive),
     )

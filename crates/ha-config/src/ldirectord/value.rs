@@ -5,11 +5,6 @@ use nom::combinator::{opt, rest};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
-/// Blanks and tabs.
-pub(super) fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
 /// What the legacy's `\s` takes within a line.
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
@@ -71,6 +66,11 @@ pub(super) fn unquoted(value: &[u8]) -> &[u8] {
     inner.unwrap_or(value)
 }
 
+/// The text between the quotes, if the value begins with one and has another; else the whole value.
+pub(super) fn maybe_quoted(value: &[u8]) -> &[u8] {
+    quoted(value).unwrap_or(value)
+}
+
 /// Optional quotes; ends at the next one; may be empty.
 pub(super) fn loosely_quoted(value: &[u8]) -> &[u8] {
     fn parse(value: &[u8]) -> IResult<&[u8], Option<&[u8]>> {
@@ -91,6 +91,22 @@ pub(super) fn loosely_quoted(value: &[u8]) -> &[u8] {
 pub(super) fn leading(value: &[u8], kind: impl Fn(u8) -> bool) -> &[u8] {
     let end = value.iter().position(|byte| !kind(*byte));
     value.get(..end.unwrap_or(value.len())).unwrap_or_default()
+}
+
+/// The first run of bytes of a kind anywhere in the value.
+pub(super) fn first_run(value: &[u8], kind: impl Fn(u8) -> bool) -> &[u8] {
+    let start = value.iter().position(|byte| kind(*byte));
+    leading(
+        start
+            .and_then(|start| value.get(start..))
+            .unwrap_or_default(),
+        kind,
+    )
+}
+
+/// What the legacy's `\w` takes.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte == b'_' || byte.is_ascii_alphanumeric()
 }
 
 /// The first word.
@@ -122,6 +138,10 @@ mod tests {
         assert_eq!(loosely_quoted(b"www x"), b"www x");
         assert_eq!(loosely_quoted(b"\"\""), b"");
         assert_eq!(loosely_quoted(b""), b"");
+        assert_eq!(first_run(b"-http-x", is_word), b"http");
+        assert_eq!(first_run(b"RR", |byte| byte.is_ascii_lowercase()), b"");
+        assert_eq!(maybe_quoted(b"\"a\" b"), b"a");
+        assert_eq!(maybe_quoted(b"a \"b\""), b"a \"b\"");
         assert_eq!(unquoted(b"\"a b\""), b"a b");
         assert_eq!(unquoted(b"\""), b"\"");
     }
