@@ -66,7 +66,7 @@ const LATE: Duration = Duration::from_millis(250);
 /// How often the kernel's switches are looked at.
 const SWITCHES_EVERY: Duration = Duration::from_secs(30);
 
-/// At the end: how long instances that were told to end, and mail hosts, are waited for.
+/// At the end: how long mails, and instances that were told to end, are waited for.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the daemon is made of when it starts.
@@ -128,6 +128,8 @@ pub(crate) struct Daemon {
     names: BTreeMap<IpAddr, Option<String>>,
     /// The signal that ended us.
     signal: Option<&'static str>,
+    /// From then on the newest line is held back: the last one says that we are gone, and shall be true.
+    last_line: Option<String>,
     over: bool,
 }
 
@@ -177,6 +179,7 @@ impl Daemon {
             names_worker: None,
             names: BTreeMap::new(),
             signal: None,
+            last_line: None,
             over: false,
             vanished: false,
             log: parts.log,
@@ -226,34 +229,32 @@ impl Daemon {
     pub(crate) fn finish(&mut self) -> String {
         self.checker.cancel_all();
         self.children.hurry(clock::monotonic());
+        self.wait_for_the_last();
+        if let Some(text) = self.last_line.take() {
+            self.log.line(text);
+        }
+        match self.signal {
+            Some(signal) => format!("Linux Director Daemon terminated on signal: {signal}"),
+            None => "Main loop failed".to_owned(),
+        }
+    }
+
+    /// Waits for mails, and for other instances that were told to end: a service manager kills what we leave behind.
+    fn wait_for_the_last(&mut self) {
         let until = clock::monotonic() + LAST_PATIENCE;
         let mut ready = Vec::new();
-        while self.awaited() && clock::monotonic() < until {
+        let awaited = |purpose: &Purpose| matches!(purpose, Purpose::Execute(_) | Purpose::Mail);
+        while (self.children.any(awaited) || self.mailer.busy()) && clock::monotonic() < until {
             if self.poller.wait(Some(until), &mut ready).is_err() {
-                break;
+                return;
             }
             for event in &ready {
                 match event.token {
-                    TOKEN_SIGNALS if self.last_signals() => return self.reason(),
+                    TOKEN_SIGNALS if self.last_signals() => return,
                     TOKEN_MAILS => self.mailer.serve(&self.log),
                     _ => {}
                 }
             }
-        }
-        self.reason()
-    }
-
-    /// Other instances that were told to end may be children of the same service manager, which kills what is left when
-    /// we are gone.
-    fn awaited(&self) -> bool {
-        let instance = |purpose: &Purpose| matches!(purpose, Purpose::Execute(_));
-        self.children.any(instance) || self.mailer.busy()
-    }
-
-    fn reason(&self) -> String {
-        match self.signal {
-            Some(signal) => format!("Linux Director Daemon terminated on signal: {signal}"),
-            None => "Main loop failed".to_owned(),
         }
     }
 
@@ -397,7 +398,12 @@ impl Daemon {
                 self.probes.remove(&id.0);
                 self.checker.cancel(now, id.0, &self.poller);
             }
-            Action::Log(text) => self.log.line(text),
+            Action::Log(text) if self.signal.is_none() => self.log.line(text),
+            Action::Log(text) => {
+                if let Some(earlier) = self.last_line.replace(text) {
+                    self.log.line(earlier);
+                }
+            }
             Action::Mail(mail) => {
                 let Some(text) = self.mailer.send(mail, &self.poller, &self.log) else {
                     return;
