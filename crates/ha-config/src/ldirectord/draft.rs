@@ -100,6 +100,8 @@ pub(super) struct Section {
     pub(super) line: usize,
     pub(super) address: VirtualAddress,
     pub(super) shared: Shared,
+    /// With its line, not looked up yet.
+    pub(super) fallback: Option<(usize, FallbackWords)>,
     /// With their lines; none: no address and method to be found. Judged at the end of the section, as by the legacy.
     pub(super) reals: Vec<(usize, Option<RealWords>)>,
     pub(super) check_type: CheckType,
@@ -135,6 +137,7 @@ impl Section {
             line,
             address,
             shared: Shared::default(),
+            fallback: None,
             reals: Vec::new(),
             check_type: CheckType::default(),
             service: None,

@@ -1,13 +1,14 @@
 //! What the parser has to know about the machine, asked through a trait so that it does no I/O itself.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipvs::Protocol;
+use ipvs::{Family, Protocol};
 
-use crate::OsError;
-
-use super::services;
+use super::taken::remark;
+use super::{address, services};
+use crate::diagnostic::Diagnostic;
+use crate::facts::OsError;
 
 /// The machine, as far as an ldirectord.cf depends on it. Looking up names may take long: a daemon that is running asks
 /// beside its loop.
@@ -32,6 +33,36 @@ pub trait Host {
 
     /// Whether a directory of this name exists.
     fn is_directory(&self, path: &str) -> bool;
+}
+
+/// An address as text, with or without brackets, or a name.
+pub(super) fn look_up(
+    name: &str,
+    family: Family,
+    host: &dyn Host,
+    remarks: &mut Vec<Diagnostic>,
+) -> Option<IpAddr> {
+    if family == Family::V6 {
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        let name = bare.unwrap_or(name);
+        let address = name.parse().ok();
+        return address.or_else(|| host.resolve_ipv6(name)).map(IpAddr::V6);
+    }
+    if let Ok(address) = name.parse::<Ipv4Addr>() {
+        return Some(IpAddr::V4(address));
+    }
+    let Some(address) = address::old_fashioned_ipv4(name) else {
+        return host.resolve_ipv4(name).map(IpAddr::V4);
+    };
+    // The legacy makes 0.0.0.80 of a lone 80; nobody means that.
+    if address.octets().first() == Some(&0) {
+        return None;
+    }
+    let message = format!("\"{name}\" counts as {address}");
+    remarks.push(remark("old-fashioned-address", message));
+    Some(IpAddr::V4(address))
 }
 
 /// A made-up machine for tests: a few names, the usual services, and one directory.

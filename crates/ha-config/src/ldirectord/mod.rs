@@ -3,23 +3,31 @@
 //! | module | responsible for |
 //! |---|---|
 //! | `parse` | a file line by line, and what is said about it |
-//! | `directive` | what each directive takes |
+//! | `table` | all directives |
+//! | `global`, `shared`, `section` | what each directive takes |
+//! | `taken`, `advice` | what becomes of a line, and what to do about it |
 //! | `address`, `value` | the grammars of values |
 //! | `draft` | what has been read so far |
-//! | `resolve` | names, ports, defaults, checks |
+//! | `resolve`, `check` | names, ports, defaults; how a real server is checked |
 //! | `model` | what a file means: one value per virtual service, defaults and globals already applied |
 //! | `probe` | what one check of a real server does |
 //! | `host`, `services` | questions to the machine |
 
 mod address;
-mod directive;
+mod advice;
+mod check;
 mod draft;
+mod global;
 mod host;
 mod model;
 mod parse;
 mod probe;
 mod resolve;
+mod section;
 pub mod services;
+mod shared;
+mod table;
+mod taken;
 mod value;
 
 pub use host::{FakeHost, Host};
@@ -31,3 +39,4 @@ pub use parse::{legacy_text, parse};
 pub use probe::{
     CheckPlan, External, HttpMethod, Negotiate, Password, Probe, ProbeKind, ServiceCheck, TlsVerify,
 };
+pub use table::{DIRECTIVES, Directive, Place, Since};

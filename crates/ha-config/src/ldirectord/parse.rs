@@ -6,13 +6,16 @@ use std::time::Duration;
 use ipvs::{Family, ServiceKey};
 
 use super::address::{self, VirtualAddress};
-use super::directive::{self, Taken};
+use super::advice;
 use super::draft::{Globals, Section};
+use super::global;
 use super::host::Host;
-use super::model::{Ldirectord, LogTarget};
+use super::model::{Ldirectord, LogTarget, VirtualService};
 use super::probe::{CheckPlan, ProbeKind, ServiceCheck};
-use super::value::{assignment, first_word, is_space, text};
-use super::{model::VirtualService, resolve};
+use super::resolve;
+use super::section;
+use super::taken::Taken;
+use super::value::{assignment, first_word, is_space, leading, text};
 use crate::diagnostic::{Diagnostic, Parsed, Severity, Span};
 
 /// Where the legacy logs when nothing is said.
@@ -26,13 +29,14 @@ const INDENTATION: usize = 4;
 pub fn parse(bytes: &[u8], file: &str, host: &dyn Host) -> Parsed<Ldirectord> {
     let mut reader = Reader {
         file,
+        lines: bytes.split_inclusive(|byte| *byte == b'\n').collect(),
         host,
         globals: Globals::default(),
         sections: Vec::new(),
         keys: BTreeSet::new(),
         diagnostics: Vec::new(),
     };
-    let value = reader.read(bytes).ok().map(|()| reader.finish());
+    let value = reader.read().ok().map(|()| reader.finish());
     Parsed {
         value,
         diagnostics: reader.diagnostics,
@@ -70,6 +74,8 @@ struct Refused;
 
 struct Reader<'a> {
     file: &'a str,
+    /// With their newlines.
+    lines: Vec<&'a [u8]>,
     host: &'a dyn Host,
     globals: Globals,
     sections: Vec<Complete>,
@@ -85,12 +91,13 @@ struct Complete {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    fn read(&mut self) -> Result<(), Refused> {
         let mut open: Option<Section> = None;
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
-        let mut number = 0;
-        while let Some(line) = lines.next() {
-            number += 1;
+        let count = self.lines.len();
+        for number in 1..=count {
+            let Some(line) = self.lines.get(number - 1).copied() else {
+                break;
+            };
             if let Some(section) = &mut open {
                 match self.section_line(line, number, section)? {
                     Belongs::Here => continue,
@@ -101,11 +108,10 @@ impl Reader<'_> {
                     }
                 }
             }
-            let is_last = lines.peek().is_none();
-            open = self.global_line(line, number, is_last)?;
+            open = self.global_line(line, number, number == count)?;
         }
         match open {
-            Some(section) => self.close(section, number),
+            Some(section) => self.close(section, count),
             None => Ok(()),
         }
     }
@@ -128,18 +134,15 @@ impl Reader<'_> {
             };
             return self.open(value, family, number, is_last).map(Some);
         }
-        match directive::global(content, &mut self.globals, self.host) {
+        match global::global(content, &mut self.globals, self.host) {
             Taken::Yes(remarks) => self.note_all(remarks, number),
             Taken::Refused(diagnostic) => return Err(self.refuse(diagnostic, number)),
             Taken::Unknown => {
                 // The legacy prints the line with its newline, and a blank behind it.
                 let message = format!("Unknown command {} ", text(line));
                 let diagnostic = Diagnostic::legacy(Severity::Error, "unknown-directive", message);
-                let diagnostic = match advice_for_unknown(content, !self.sections.is_empty()) {
-                    Some(advice) => diagnostic.advise(advice),
-                    None => diagnostic,
-                };
-                return Err(self.refuse(diagnostic, number));
+                let advice = advice::on_global(content, !self.sections.is_empty());
+                return Err(self.refuse_line(diagnostic, advice, number));
             }
         }
         Ok(None)
@@ -164,9 +167,14 @@ impl Reader<'_> {
             return Err(self.refuse(refuse(message), number));
         };
         if is_last {
-            // The legacy reads such a line twice (`ldirectord.md` 3.2).
-            let diagnostic = refuse("duplicate virtual server")
-                .advise("a virtual= that is the last line of the file has no real servers");
+            // The legacy reads such a line twice (`ldirectord.md` 3.2), and judges the address in between.
+            let section = Section::new(number, address);
+            let judged = resolve::key(&section, self.host, &mut Vec::new());
+            let diagnostic = match judged {
+                Err(refusal) => *refusal.diagnostic,
+                Ok(_) => refuse("duplicate virtual server")
+                    .advise("a virtual= that is the last line of the file has no real servers"),
+            };
             return Err(self.refuse(diagnostic, number));
         }
         if let VirtualAddress::Mark { mark, trailing, .. } = &address {
@@ -204,7 +212,7 @@ impl Reader<'_> {
         let Some(content) = indented(line) else {
             return Ok(Belongs::Elsewhere);
         };
-        match directive::in_section(&content, number, section, self.host) {
+        match section::in_section(&content, number, section, self.host) {
             Taken::Yes(remarks) => {
                 self.note_all(remarks, number);
                 Ok(Belongs::Here)
@@ -213,20 +221,17 @@ impl Reader<'_> {
             Taken::Unknown => {
                 let message = format!("Unknown command \"{}\"", text(line));
                 let diagnostic = Diagnostic::legacy(Severity::Error, "unknown-directive", message);
-                let diagnostic = if content.iter().all(|byte| is_space(*byte)) {
-                    diagnostic.advise("a line of blanks inside a virtual section is an error")
-                } else {
-                    diagnostic
-                };
-                Err(self.refuse(diagnostic, number))
+                let advice = advice::on_section(&content);
+                Err(self.refuse_line(diagnostic, advice, number))
             }
         }
     }
 
     /// What the legacy checks at the end of a section, in its order. `number` is the last line that was read.
-    fn close(&mut self, section: Section, number: usize) -> Result<(), Refused> {
+    fn close(&mut self, mut section: Section, number: usize) -> Result<(), Refused> {
         let mut remarks = Vec::new();
-        let outcome = resolve::key(&section, self.host, &mut remarks)
+        let outcome = resolve::own_fallback(&mut section, self.host, &mut remarks)
+            .and_then(|()| resolve::key(&section, self.host, &mut remarks))
             .and_then(|key| Ok((key, resolve::reals(&section, self.host, &mut remarks)?)));
         for (line, remark) in remarks {
             self.note(remark, line);
@@ -249,7 +254,8 @@ impl Reader<'_> {
             )
             .advise(format!("the one of line {} is {key}, too", section.line));
             // The legacy names the line where the section ended: the first one that is not part of it, if there is one.
-            return Err(self.refuse(diagnostic, number));
+            self.note_at(diagnostic, number, 1);
+            return Err(Refused);
         }
         self.sections.push(Complete {
             section,
@@ -310,9 +316,9 @@ impl Reader<'_> {
                 service.id()
             );
             let remark = Diagnostic::legacy(Severity::Warn, "checkinterval-ignored", message);
-            // This text of the legacy carries no line.
-            let _ = line;
-            self.diagnostics.push(remark);
+            // This text of the legacy carries no line, so the advice does.
+            self.diagnostics
+                .push(remark.advise(format!("it stands on line {line}")));
         }
         let asks = |wanted: &[ServiceCheck]| {
             service.reals.iter().any(|real| match &real.check {
@@ -348,19 +354,67 @@ impl Reader<'_> {
         }
     }
 
+    /// Says something about the value on a line.
     fn note(&mut self, diagnostic: Diagnostic, line: usize) {
+        let column = self.text_of(line).map_or(1, value_column);
+        self.note_at(diagnostic, line, column);
+    }
+
+    fn note_at(&mut self, diagnostic: Diagnostic, line: usize, column: usize) {
         let span = Span {
             file: self.file.to_owned(),
             line,
-            column: 1,
+            column,
         };
         self.diagnostics.push(diagnostic.at(span));
     }
 
+    /// Refuses for the value on a line.
     fn refuse(&mut self, diagnostic: Diagnostic, line: usize) -> Refused {
+        let ends_in_return = self
+            .text_of(line)
+            .is_some_and(|text| text.ends_with(b"\r\n") || text.ends_with(b"\r"));
+        let diagnostic = if ends_in_return && diagnostic.advice.is_none() {
+            diagnostic.advise(CARRIAGE_RETURN)
+        } else {
+            diagnostic
+        };
         self.note(diagnostic, line);
         Refused
     }
+
+    /// Refuses a line as a whole.
+    fn refuse_line(
+        &mut self,
+        mut diagnostic: Diagnostic,
+        advice: Option<String>,
+        line: usize,
+    ) -> Refused {
+        let text = self.text_of(line).unwrap_or_default();
+        let ends_in_return = text.trim_ascii_end().len() + 1 < text.len() && text.contains(&b'\r');
+        diagnostic.advice = advice.or(ends_in_return.then(|| CARRIAGE_RETURN.to_owned()));
+        let column = 1 + leading(text, is_space).len();
+        self.note_at(diagnostic, line, column.min(text.len().max(1)));
+        Refused
+    }
+
+    fn text_of(&self, line: usize) -> Option<&[u8]> {
+        self.lines.get(line.checked_sub(1)?).copied()
+    }
+}
+
+const CARRIAGE_RETURN: &str =
+    "the line ends in a carriage return: convert the file to Unix line ends";
+
+/// Column of what stands behind the first `=`; of the first word if there is none.
+fn value_column(line: &[u8]) -> usize {
+    let after_equals = line.iter().position(|byte| *byte == b'=');
+    let start = after_equals.map_or(0, |equals| equals + 1);
+    let rest = line.get(start..).unwrap_or_default();
+    let blanks = leading(rest, is_space).len();
+    // An empty value is missing where it should begin.
+    let blanks = if blanks == rest.len() { 0 } else { blanks };
+    start + blanks + 1
 }
 
 /// Whether a line is part of the open section.
@@ -390,20 +444,4 @@ fn indented(line: &[u8]) -> Option<Vec<u8>> {
     }
     let skipped = content.iter().take_while(|byte| **byte == b' ').count();
     Some(content.get(skipped..)?.to_vec())
-}
-
-/// Help with the mistakes that people make: a section that lost its indentation or was ended by an empty line.
-fn advice_for_unknown(line: &[u8], after_section: bool) -> Option<&'static str> {
-    let begins_with_blank = line.first().is_some_and(|byte| is_space(*byte));
-    if begins_with_blank && after_section {
-        Some("an empty line, or one of four blanks, ends a virtual section: remove it")
-    } else if begins_with_blank {
-        Some("a global directive must begin in the first column")
-    } else if after_section {
-        Some("lines of a virtual section must begin with a tab or four blanks")
-    } else if line.ends_with(b"\r") {
-        Some("the line ends in a carriage return: convert the file to Unix line ends")
-    } else {
-        None
-    }
 }

@@ -178,6 +178,16 @@ fn is_meant_to_differ(file: &[u8]) -> bool {
         .any(|line| DIFFERENCES.iter().any(|(applies, _)| applies(line)))
 }
 
+/// A virtual service whose port is none, with a fallback that should have that port: the legacy complains about the
+/// fallback, we about the virtual service.
+fn blames_the_fallback(ours: &Opinion, theirs: &Opinion) -> bool {
+    let ends = |opinion: &Opinion, text: &str| {
+        opinion.said.last().is_some_and(|last| last.ends_with(text))
+    };
+    ends(ours, "invalid address for virtual service")
+        && ends(theirs, "invalid port for fallback server")
+}
+
 /// Asks both, and describes each difference.
 pub(crate) fn differences(name: &str, files: &[Vec<u8>]) -> Vec<String> {
     let legacy = opinions(name, files);
@@ -188,7 +198,7 @@ pub(crate) fn differences(name: &str, files: &[Vec<u8>]) -> Vec<String> {
         .filter(|(_, (file, _))| !refused_by_us_alone(file) && !is_meant_to_differ(file))
         .filter_map(|(number, (file, theirs))| {
             let ours = ours(file, &format!("{number:05}.cf"));
-            (ours != theirs).then(|| {
+            (ours != theirs && !blames_the_fallback(&ours, &theirs)).then(|| {
                 format!(
                     "file {number} of {name}\n  legacy {theirs:?}\n  ours   {ours:?}\n{}",
                     String::from_utf8_lossy(file)

@@ -9,7 +9,7 @@ use ha_config::ldirectord::{FakeHost, legacy_text, parse};
 use ipvs::Change;
 
 /// What is not as either legacy has it: row, what we say instead, why.
-const DIFFERENCES: &[(&str, &str, &str)] = &[
+pub(crate) const DIFFERENCES: &[(&str, &str, &str)] = &[
     (
         "virtual fwmark 0",
         "accepted",

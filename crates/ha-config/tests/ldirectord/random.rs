@@ -11,16 +11,17 @@ const MORE: &str = "LDIRECTORD_RANDOM_FILES";
 /// So many are compared in any case.
 const FILES: u64 = 60;
 
+/// Number of the first one, to look for others than last time.
+const FIRST: &str = "LDIRECTORD_RANDOM_FIRST";
+
 #[test]
 fn random_files_are_taken_and_refused_as_by_the_legacy() {
     if !legacy::available() {
         return;
     }
-    let count = std::env::var(MORE)
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(FILES);
-    let files: Vec<Vec<u8>> = (0..count)
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let (first, count) = (number(FIRST).unwrap_or(0), number(MORE).unwrap_or(FILES));
+    let files: Vec<Vec<u8>> = (first..first.saturating_add(count))
         .map(|seed| random_file(&mut Dice(seed)))
         .collect();
     let differences = legacy::differences("random", &files);
