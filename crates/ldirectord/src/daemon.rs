@@ -1,5 +1,8 @@
 //! The main loop: read, feed the core, drain its actions, sleep until the next deadline. It decides nothing.
 
+mod maintenance;
+mod reload;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
@@ -18,9 +21,9 @@ use lvs_director::{Action, Director, Input, Options};
 
 use crate::children::{Children, Job, Purpose};
 use crate::command::Configuration;
-use crate::config_file::{ConfigFile, Loaded, Look, Stamp};
+use crate::config_file::{ConfigFile, Stamp};
 use crate::files::{self, Answer, Names, Question};
-use crate::log::{Log, target_of};
+use crate::log::Log;
 use crate::mailer::Mailer;
 use crate::places::Places;
 use crate::remarks::Remarks;
@@ -516,183 +519,6 @@ impl Daemon {
             .handle(now, Input::ExpireQuiescentTemplate(switch));
         let switch = ipvs_sysctl::expire_nodest_conn();
         self.director.handle(now, Input::ExpireNodestConn(switch));
-    }
-
-    /// Has the file changed; who is in maintenance?
-    fn look(&mut self) {
-        // A look that takes longer than the interval is not doubled.
-        if self.files.open() == 0 {
-            self.files.order(Question::Look {
-                known: self.stamp,
-                maintenance: self.config.maintenance_dir.clone(),
-            });
-        }
-    }
-
-    fn answered(&mut self, answer: Answer) {
-        match answer {
-            Answer::Looked { look, maintenance } => {
-                // Being read already: what was found is older than that.
-                if self.loading.is_none() {
-                    self.looked(look);
-                }
-                self.maintained(maintenance.unwrap_or_default());
-            }
-            Answer::Loaded(loaded) => self.loaded(*loaded),
-        }
-    }
-
-    fn looked(&mut self, look: Look) {
-        let name = self.file.name.clone();
-        match look {
-            Look::Same(stamp) => {
-                self.stamp = Some(stamp);
-                self.vanished = false;
-            }
-            Look::Unreadable => {
-                if !std::mem::replace(&mut self.vanished, true) {
-                    let pid = std::process::id();
-                    self.log.line(format!(
-                        "Warning [{pid}]: can not open file {name} for checking"
-                    ));
-                }
-            }
-            Look::Changed(stamp) => {
-                self.stamp = Some(stamp);
-                self.vanished = false;
-                self.log
-                    .line(format!("Configuration file '{name}' has changed on disk"));
-                if self.config.auto_reload {
-                    self.log.line(" - reread new configuration");
-                    self.load(Reason::Change);
-                } else {
-                    self.log.line(" - ignore new configuration");
-                    self.call_back();
-                }
-            }
-        }
-    }
-
-    fn load(&mut self, reason: Reason) {
-        if self.loading.is_some() {
-            self.load_again = true;
-        } else if self.files.order(Question::Load) {
-            self.loading = Some(reason);
-        } else {
-            self.log
-                .line("Can not read the configuration: the thread for files is gone");
-        }
-    }
-
-    fn loaded(&mut self, loaded: Loaded) {
-        let reason = self.loading.take();
-        for text in loaded.diagnostics {
-            self.log.as_it_is(text);
-        }
-        if loaded.stamp.is_some() {
-            self.stamp = loaded.stamp;
-        }
-        if let Some(config) = loaded.config
-            && self.signal.is_none()
-        {
-            self.apply(config);
-        }
-        if reason == Some(Reason::Change) {
-            self.call_back();
-        }
-        if std::mem::take(&mut self.load_again) {
-            self.load(Reason::Signal);
-        }
-    }
-
-    fn apply(&mut self, config: Ldirectord) {
-        self.log.retarget(target_of(&config.log));
-        self.config = Rc::new(config);
-        self.checker.forget_authorities();
-        self.remarks.forget();
-        self.names.clear();
-        let now = clock::monotonic();
-        self.director
-            .handle(now, Input::Reload(Rc::clone(&self.config)));
-        self.settle();
-        // The directory may be another one, and its files name other servers.
-        self.feed_maintenance();
-        self.look_at = now;
-    }
-
-    /// The administrator's program for a file that has changed.
-    fn call_back(&mut self) {
-        let Some(program) = self.config.callback.clone() else {
-            return;
-        };
-        if !daemon::is_executable_file(&program) {
-            return;
-        }
-        let job = Job {
-            purpose: Purpose::Callback,
-            shown: format!("{program} {}", self.file.name),
-            program: program.into(),
-            arguments: vec![self.file.name.clone().into()],
-            input: None,
-        };
-        self.children.add(clock::monotonic(), job);
-    }
-
-    fn maintained(&mut self, files: BTreeSet<String>) {
-        if self.maintenance != files {
-            self.maintenance = files;
-            self.feed_maintenance();
-        }
-        self.look_up_names();
-    }
-
-    /// Names of real servers are only looked up when a file may mean one of them, each once.
-    fn look_up_names(&mut self) {
-        if !self.maintenance.iter().any(|file| files::is_name(file)) {
-            return;
-        }
-        let reals = self
-            .config
-            .virtuals
-            .iter()
-            .flat_map(|service| &service.reals);
-        let unknown: BTreeSet<IpAddr> = reals
-            .map(|real| real.configured.address)
-            .filter(|address| !self.names.contains_key(address))
-            .collect();
-        if unknown.is_empty() {
-            return;
-        }
-        if self.names_worker.is_none() {
-            match files::start_names() {
-                Ok(worker)
-                    if self
-                        .poller
-                        .add(&worker, TOKEN_NAMES, Interest::Read)
-                        .is_ok() =>
-                {
-                    self.names_worker = Some(worker);
-                }
-                _ => return,
-            }
-        }
-        if let Some(worker) = &mut self.names_worker
-            && worker.open() == 0
-        {
-            worker.order(unknown);
-        }
-    }
-
-    fn feed_maintenance(&mut self) {
-        let known = self.names.iter();
-        let names = known
-            .filter_map(|(address, name)| Some((*address, name.clone()?)))
-            .collect();
-        let input = Input::Maintenance {
-            files: self.maintenance.clone(),
-            names,
-        };
-        self.director.handle(clock::monotonic(), input);
     }
 }
 
