@@ -157,28 +157,24 @@ fn install_ours(stage: &Path) -> Result<()> {
         };
         gone.doing(|| format!("removing {}", path.display()))?;
     }
-    // Directory by directory: some of the machine's are symbolic links, which cp would not follow.
-    for entry in fs::read_dir(stage)
-        .doing(|| format!("{}", stage.display()))?
-        .flatten()
-    {
-        let target = Path::new("/").join(entry.file_name());
-        create_dir(&target)?;
-        let copied = guest_command("cp")
-            .arg("-a")
-            .arg(entry.path().join("."))
-            .arg(&target)
-            .output()
-            .doing(|| "cp".into())?;
-        if !copied.status.success() {
-            return Err(LabError::Command(format!(
-                "copying {}: {}",
-                entry.path().display(),
-                String::from_utf8_lossy(&copied.stderr)
-            )));
-        }
+    // Not with cp: where the machine has a link to a directory (/lib, /var/run), the files belong behind the link.
+    let copied = guest_command("sh")
+        .args([
+            "-c",
+            "tar -C \"$1\" -cf - . | tar -C / -xf - --keep-directory-symlink",
+            "sh",
+        ])
+        .arg(stage)
+        .output()
+        .doing(|| "tar".into())?;
+    if copied.status.success() {
+        return Ok(());
     }
-    Ok(())
+    Err(LabError::Command(format!(
+        "copying {}: {}",
+        stage.display(),
+        String::from_utf8_lossy(&copied.stderr)
+    )))
 }
 
 /// What tmpfiles entries make at boot.

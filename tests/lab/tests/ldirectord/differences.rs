@@ -6,7 +6,8 @@
 use ha_lab::{Implementation, LabError, Result};
 
 use crate::expectation::Expectation;
-use crate::scenario::{Run, Scenario, Table};
+use crate::scenario::{Run, Scenario, Stimulus, Table};
+use crate::texts;
 
 /// One deliberate difference.
 struct Difference {
@@ -36,10 +37,16 @@ enum What {
     NotLeft(&'static str),
     /// Of the output in the foreground only the log's texts are compared.
     OnlyLog,
+    /// Commands of the phase end with this code.
+    Code(i32),
+    /// Commands of the phase print this line as well, at the end.
+    Prints(&'static str),
+    /// A start recorded with 4.12 goes as 2.1 would: see [`start_as_2_1`].
+    StartAs21,
 }
 
 use Implementation::{Legacy, Ours};
-use What::{Instead, MaybeSaid, NotLeft, OnlyLog, Said, TableIs, Unsaid};
+use What::{Code, Instead, MaybeSaid, NotLeft, OnlyLog, Prints, Said, StartAs21, TableIs, Unsaid};
 
 const fn differs(
     under_test: Implementation,
@@ -65,6 +72,10 @@ const FORCED_PORT: &str =
     "a gate server whose port is not the service's stayed at weight 0 for ever in the legacy";
 const PURE_DIFFERENCE: &str =
     "a reload or a start that finds the service as it is to be does not touch it";
+const AS_2_1: &str =
+    "4.12 lets each server in before its first check, and counts failures of one; 2.1 did neither";
+const PINNED: &str = "clients pinned to a dead server are warned of, with the sysctl that frees them; the legacy is silent";
+const STOP_WITHOUT_FILE: &str = "nothing runs, and that is what stop is for";
 const MATTER_OF_TIME: &str =
     "whether one more repetition falls due before the next check is a matter of time";
 const NO_MAILS_FOR_NOTHING: &str =
@@ -86,6 +97,56 @@ const DIFFERENCES: &[Difference] = &[
         MATTER_OF_TIME,
     ),
     differs(Ours, "", None, Unsaid("system("), NO_COMMANDS),
+    differs(
+        Ours,
+        "",
+        None,
+        MaybeSaid("Main loop woke up too late"),
+        "it measures its own lateness; here many share one processor",
+    ),
+    differs(Ours, "", None, StartAs21, AS_2_1),
+    differs(
+        Ours,
+        "06",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "09",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "12",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "15",
+        Some(0),
+        MaybeSaid("Warning: persistent clients of "),
+        PINNED,
+    ),
+    differs(
+        Ours,
+        "17",
+        Some(0),
+        MaybeSaid("Warning: persistent clients of "),
+        PINNED,
+    ),
+    differs(
+        Ours,
+        "37",
+        Some(0),
+        MaybeSaid("Warning: persistent clients of "),
+        PINNED,
+    ),
     differs(
         Ours,
         "16",
@@ -193,6 +254,57 @@ const DIFFERENCES: &[Difference] = &[
     ),
     differs(
         Ours,
+        "29",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "31",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "32",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "32",
+        Some(3),
+        Unsaid("Changed virtual server"),
+        PURE_DIFFERENCE,
+    ),
+    differs(
+        Ours,
+        "33",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(
+        Ours,
+        "34",
+        None,
+        Unsaid("Resetting soft failure count"),
+        AS_2_1,
+    ),
+    differs(Ours, "36", Some(1), Code(0), STOP_WITHOUT_FILE),
+    differs(Ours, "38", Some(2), Code(0), STOP_WITHOUT_FILE),
+    differs(
+        Ours,
+        "39",
+        None,
+        Prints("  (lines of a virtual section must begin with a tab or four blanks)"),
+        "the error is the legacy's, the advice is ours",
+    ),
+    differs(
+        Ours,
         "40",
         None,
         OnlyLog,
@@ -245,9 +357,88 @@ pub fn apply(
                 expected.maybe_said.push(words.to_owned());
             }
             TableIs(lines) => expected.settle_at(Table::from_lines(lines.iter().copied())),
+            Code(code) => {
+                for exit in &mut expected.exits {
+                    exit.code = code;
+                }
+            }
+            Prints(line) => {
+                for exit in &mut expected.exits {
+                    exit.output = format!("{}\n\n{line}", exit.output);
+                }
+            }
+            StartAs21 => {
+                let by_4_12 = side(scenario, under_test).is_ok_and(|run| run.version == "4.12.0");
+                if by_4_12 && starts(expected) {
+                    start_as_2_1(expected);
+                }
+            }
             NotLeft(_) | OnlyLog => {}
         }
     }
+}
+
+fn starts(expected: &Expectation) -> bool {
+    expected
+        .stimuli
+        .iter()
+        .any(|stimulus| matches!(stimulus, Stimulus::Command(script) if script.ends_with(" start")))
+}
+
+/// 4.12 lets each server in with its full weight, takes it out again, and then waits for its first check; with each the
+/// fallback goes and comes. 2.1 begins with weight 0 (its default is `quiescent=yes`) and the fallback in place.
+fn start_as_2_1(expected: &mut Expectation) {
+    expected
+        .log
+        .retain(|text| !text.starts_with("Resetting soft failure count"));
+    let mut log: Vec<String> = Vec::new();
+    let mut pending: Vec<String> = std::mem::take(&mut expected.log);
+    pending.reverse();
+    while let Some(text) = pending.pop() {
+        let subject = texts::subject(&text);
+        let is = |text: &str, start: &str, about: &texts::Subject| {
+            text.starts_with(start) && texts::subject(text) == *about
+        };
+        if subject.server.is_none() {
+            log.push(text);
+        } else if is(&text, "Added fallback server", &subject) && log.contains(&text) {
+            // It has been there all the time: neither did it go before.
+            log.retain(|other| !is(other, "Deleted fallback server", &subject));
+        } else if let Some(rest) = text.strip_prefix("Readd ") {
+            log.push(rest.to_owned());
+        } else if is(&text, "Quiescent real server", &subject) {
+            // What let it in before its first check.
+            let added = log
+                .iter()
+                .any(|other| is(other, "Added real server", &subject));
+            let restored = log
+                .iter()
+                .any(|other| is(other, "Restored real server", &subject));
+            log.retain(|other| {
+                !is(other, "Added real server", &subject)
+                    && !is(other, "Restored real server", &subject)
+            });
+            if added || !restored {
+                log.push(text);
+            }
+        } else if is(&text, "Deleted real server", &subject) {
+            log.retain(|other| !is(other, "Added real server", &subject));
+            log.push(format!(
+                "{} (Weight set to 0)",
+                text.replace("Deleted real server", "Quiescent real server")
+            ));
+        } else if is(&text, "Added real server", &subject)
+            && log
+                .iter()
+                .any(|other| is(other, "Quiescent real server", &subject))
+        {
+            log.push(text.replace("Added real server", "Restored real server"));
+        } else {
+            log.push(text);
+        }
+    }
+    expected.log = log;
+    expected.may_be_quiescent();
 }
 
 /// Whether of the output in the foreground only the log's texts are compared.

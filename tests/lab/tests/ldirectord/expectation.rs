@@ -127,6 +127,15 @@ impl Expectation {
         self.table = table;
     }
 
+    /// Every real server may be at weight 0 on the way.
+    pub fn may_be_quiescent(&mut self) {
+        for (entry, states) in &mut self.on_the_way {
+            if entry.server.is_some() {
+                states.insert(Some("0".to_owned()));
+            }
+        }
+    }
+
     /// Judges what was seen so far.
     pub fn judge(&self, seen: &Observation) -> Verdict {
         let verdicts = [

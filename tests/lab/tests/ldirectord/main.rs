@@ -3,6 +3,8 @@
 //! `LDIRECTORD_UNDER_TEST` chooses (`ours`, the default, or `legacy`: Debian's package). Words on the command line choose
 //! tests by part of their name; `HA_LAB_WORKERS` says how many scenarios run at a time. Where the machine has no
 //! user-mode kernel everything is skipped, and the reason is said.
+//!
+//! `--sh SCRIPT` runs a shell script in a kernel with the one under test installed, for looking into things by hand.
 
 mod differences;
 mod director;
@@ -33,5 +35,9 @@ fn main() {
         let lived = kernel::be_a_victim();
         std::process::exit(i32::from(lived.is_err()));
     }
-    std::process::exit(runner::run());
+    let mut words = std::env::args().skip_while(|word| word != "--sh").skip(1);
+    std::process::exit(match words.next() {
+        Some(script) => runner::run_script(&script),
+        None => runner::run(),
+    });
 }

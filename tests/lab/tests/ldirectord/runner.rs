@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use ha_lab::{Implementation, KernelOptions, LabError, Result, UserModeKernel};
+use ha_lab::{Implementation, KernelOptions, LabError, Result, UserModeKernel, seconds};
 
 use crate::{ipvs_socket, judgement, kernel, resilience, scenarios};
 
@@ -28,13 +28,40 @@ enum End {
     Skipped(String),
 }
 
+/// Runs a shell script in a kernel of its own; its exit code.
+pub fn run_script(script: &str) -> i32 {
+    let done = under_test()
+        .and_then(|under_test| boot(Some(under_test)))
+        .and_then(|kernel| kernel.sh(script, seconds(600)));
+    match done {
+        Ok(output) => {
+            print!("{}", output.stdout);
+            eprint!("{}", output.stderr);
+            output.code()
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            2
+        }
+    }
+}
+
+fn under_test() -> Result<Implementation> {
+    match std::env::var("LDIRECTORD_UNDER_TEST").as_deref() {
+        Ok("legacy") => Ok(Implementation::Legacy),
+        Ok("ours" | "") | Err(_) => Ok(Implementation::Ours),
+        Ok(other) => Err(LabError::unexpected(format!(
+            "LDIRECTORD_UNDER_TEST is \"{other}\"; it may be ours or legacy"
+        ))),
+    }
+}
+
 /// Runs everything that was asked for; the exit code of the program.
 pub fn run() -> i32 {
-    let under_test = match std::env::var("LDIRECTORD_UNDER_TEST").as_deref() {
-        Ok("legacy") => Implementation::Legacy,
-        Ok("ours" | "") | Err(_) => Implementation::Ours,
-        Ok(other) => {
-            eprintln!("LDIRECTORD_UNDER_TEST is \"{other}\"; it may be ours or legacy");
+    let under_test = match under_test() {
+        Ok(under_test) => under_test,
+        Err(error) => {
+            eprintln!("{error}");
             return 2;
         }
     };
