@@ -120,6 +120,30 @@ fn the_commented_lines_of_the_sample_haresources() {
     assert!(groups.iter().all(|group| group.resources[0].is_address()));
 }
 
+/// The sample ldirectord.cf as it is installed, and with its examples uncommented.
+#[test]
+fn the_sample_ldirectord_cf() {
+    let text = fs::read_to_string(workspace().join("compat/doc/ldirectord.cf")).unwrap();
+    let parse = |text: &str| {
+        let host = ha_config::ldirectord::FakeHost::default();
+        let parsed = ha_config::ldirectord::parse(text.as_bytes(), "ldirectord.cf", &host);
+        assert!(parsed.diagnostics.is_empty(), "{:#?}", parsed.diagnostics);
+        parsed.value.expect("a configuration")
+    };
+    assert_eq!(parse(&text).virtuals.len(), 1);
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with("    ") || !rest.starts_with([' ', '#']) => rest,
+            _ => line,
+        })
+        // Written in the sample, but not there on the machine of this test.
+        .filter(|line| !line.starts_with("maintenancedir"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_eq!(parse(&uncommented).virtuals.len(), 9);
+}
+
 /// The examples of the manual: every indented block of ha.cf(5), authkeys(5).
 #[test]
 fn the_examples_in_the_manual() {

@@ -163,12 +163,13 @@ mod tests {
     use crate::install::tree;
     use crate::scratch::Scratch;
 
-    /// Installs with two stand-ins for the programs.
+    /// Installs with stand-ins for the programs.
     fn install(scratch: &Scratch, libdir: LibDir) -> PathBuf {
         let programs = scratch.path().join("built");
         fs::create_dir_all(&programs).unwrap();
         fs::write(programs.join("heartbeat"), "the daemon").unwrap();
         fs::write(programs.join("ha-tools"), "the tools").unwrap();
+        fs::write(programs.join("ldirectord"), "the director").unwrap();
         let sources = Sources {
             programs,
             texts: crate::cargo::workspace().join("compat"),
@@ -193,13 +194,13 @@ mod tests {
                     assert_eq!(meta.mode() & 0o7777, mode, "{}", path.display());
                 }
                 What::Program(_) => assert_eq!(meta.mode() & 0o7777, 0o755),
-                What::Link(_) => {
-                    assert_eq!(
-                        fs::read_to_string(&path).unwrap(),
-                        "the tools",
-                        "{}",
-                        path.display()
-                    );
+                What::Link(target) => {
+                    let wanted = match target.ends_with("/ldirectord") {
+                        true => "the director",
+                        false => "the tools",
+                    };
+                    let text = fs::read_to_string(&path).unwrap();
+                    assert_eq!(text, wanted, "{}", path.display());
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What is installed, and where: the list of `install-and-cli.md` 1.1 as far as this version covers it.
 //!
-//! Two programs are installed. `heartbeat` is the daemon; `ha-tools` is everything small, and finds out by the name it
-//! was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
+//! Three programs are installed. `heartbeat` and `ldirectord` are the daemons; `ha-tools` is everything small, and finds
+//! out by the name it was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
 //! daemon knows them by that and does their work itself, while a file that the administrator puts in the place of such
 //! a link is run as a script.
 
@@ -37,6 +37,10 @@ impl LibDir {
 const SHARE: &str = "/usr/share/heartbeat";
 /// Where tutorials tell people to copy their first configuration from.
 const DOC: &str = "/usr/share/doc/heartbeat-2.1.4";
+/// The same of ldirectord, which was a package of its own.
+const DIRECTOR_DOC: &str = "/usr/share/doc/heartbeat-ldirectord-2.1.4";
+/// The director of virtual services; the link among the resource scripts leads to it.
+const DIRECTOR: &str = "/usr/sbin/ldirectord";
 const MAN: &str = "/usr/share/man";
 
 /// One thing in the tree.
@@ -77,7 +81,8 @@ const DIRECTORIES: &[(&str, u32, &str)] = &[
     ("/etc/ha.d/rc.d", 0o755, "root"),
     ("/etc/ha.d/resource.d", 0o755, "root"),
     ("/usr/share/heartbeat", 0o755, "root"),
-    ("/usr/share/doc/heartbeat-2.1.4", 0o755, "root"),
+    (DOC, 0o755, "root"),
+    (DIRECTOR_DOC, 0o755, "root"),
     ("/var/lib/heartbeat", 0o755, "root"),
     ("/var/lib/heartbeat/cores", 0o755, "root"),
     ("/var/lib/heartbeat/cores/root", 0o700, "root"),
@@ -92,11 +97,29 @@ const TEXTS: &[(&str, &str, u32)] = &[
     ("ha.d/shellfuncs", "/etc/ha.d/shellfuncs", 0o755),
     ("ha.d/README.config", "/etc/ha.d/README.config", 0o644),
     ("init.d/heartbeat", "/etc/init.d/heartbeat", 0o755),
+    ("init.d/ldirectord", "/etc/init.d/ldirectord", 0o755),
     ("logrotate.d/heartbeat", "/etc/logrotate.d/heartbeat", 0o644),
+    (
+        "logrotate.d/ldirectord",
+        "/etc/logrotate.d/ldirectord",
+        0o644,
+    ),
+    (
+        "systemd/ldirectord.service",
+        "/usr/lib/systemd/system/ldirectord.service",
+        0o644,
+    ),
 ];
 
-/// Samples below [`DOC`], from `compat/doc/`.
-const SAMPLES: &[&str] = &["README", "authkeys", "ha.cf", "haresources", "startstop"];
+/// Samples, from `compat/doc/`: where, and which.
+const SAMPLES: &[(&str, &str)] = &[
+    (DOC, "README"),
+    (DOC, "authkeys"),
+    (DOC, "ha.cf"),
+    (DOC, "haresources"),
+    (DOC, "startstop"),
+    (DIRECTOR_DOC, "ldirectord.cf"),
+];
 
 /// Manual pages, from `compat/man/`.
 const MANUALS: &[&str] = &[
@@ -159,6 +182,7 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
     );
     add(format!("{lib}/heartbeat"), What::Program("heartbeat"));
     add(tools.clone(), What::Program("ha-tools"));
+    add(DIRECTOR.into(), What::Program("ldirectord"));
     for (source, path, mode) in TEXTS {
         add(
             (*path).into(),
@@ -168,9 +192,9 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
             },
         );
     }
-    for name in SAMPLES {
+    for (directory, name) in SAMPLES {
         add(
-            format!("{DOC}/{name}"),
+            format!("{directory}/{name}"),
             What::Text {
                 source: format!("doc/{name}"),
                 mode: 0o644,
@@ -206,6 +230,10 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
             What::Link(tools.clone()),
         );
     }
+    add(
+        "/etc/ha.d/resource.d/ldirectord".into(),
+        What::Link(DIRECTOR.into()),
+    );
     entries
 }
 
@@ -281,7 +309,10 @@ mod tests {
                 "/etc/ha.d/rc.d/status",
                 "/etc/ha.d/resource.d/IPaddr",
                 "/etc/ha.d/resource.d/IPaddr2",
+                "/etc/ha.d/resource.d/ldirectord",
                 "/etc/init.d/heartbeat",
+                "/etc/init.d/ldirectord",
+                "/usr/sbin/ldirectord",
                 "/usr/share/heartbeat/hb_standby",
                 "/usr/share/heartbeat/hb_takeover",
                 "/usr/share/heartbeat/hb_addnode",
@@ -305,6 +336,8 @@ mod tests {
             for path in [
                 "/etc/ha.d/README.config",
                 "/etc/logrotate.d/heartbeat",
+                "/etc/logrotate.d/ldirectord",
+                "/usr/share/doc/heartbeat-ldirectord-2.1.4/ldirectord.cf",
                 "/usr/share/doc/heartbeat-2.1.4/ha.cf",
                 "/usr/share/doc/heartbeat-2.1.4/haresources",
                 "/usr/share/doc/heartbeat-2.1.4/authkeys",
@@ -333,6 +366,8 @@ mod tests {
             "/etc/ha.d/authkeys",
             "/etc/ha.d/haresources",
             "/etc/ha.d/conf",
+            "/etc/ha.d/ldirectord.cf",
+            "/etc/default/ldirectord",
             "/etc/logd.cf",
         ] {
             assert!(!tree.contains_key(path), "{path}");
@@ -369,6 +404,10 @@ mod tests {
     fn links_are_relative() {
         let tools = "/usr/lib64/heartbeat/ha-tools";
         assert_eq!(relative("/usr/lib64/heartbeat/findif", tools), "ha-tools");
+        assert_eq!(
+            relative("/etc/ha.d/resource.d/ldirectord", DIRECTOR),
+            "../../../usr/sbin/ldirectord"
+        );
         assert_eq!(
             relative("/usr/share/heartbeat/hb_standby", tools),
             "../../lib64/heartbeat/ha-tools"

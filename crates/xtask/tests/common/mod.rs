@@ -66,6 +66,7 @@ impl Host {
             "/var/",
             "/usr/lib64/heartbeat",
             "/usr/share/heartbeat",
+            "/usr/sbin/",
         ] {
             text = text.replace(top, &format!("{root}{top}"));
         }
