@@ -78,6 +78,14 @@ pub(crate) fn run(call: &Call, program: &str, places: &Places) -> ExitCode {
     context
         .log
         .line(format!("Invoking ldirectord invoked as: {program} {words}"));
+    if matches!(
+        call.command,
+        Command::Start | Command::Restart | Command::TryRestart
+    ) {
+        for text in loaded.remarks {
+            context.log.as_it_is(text);
+        }
+    }
     let configuration = Configuration {
         file,
         config,

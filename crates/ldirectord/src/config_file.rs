@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ha_config::ldirectord::{Ldirectord, legacy_text, parse};
+use ha_config::{Diagnostic, Origin, Severity};
 
 use crate::machine::Machine;
 use crate::places::Places;
@@ -37,6 +38,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Option<Ldirectord>,
     /// What there is to say about it, in the legacy's form.
     pub(crate) diagnostics: Vec<String>,
+    /// Advice of ours on what the legacy takes in silence. For the log: on a terminal or in a resource's output nobody expects it.
+    pub(crate) remarks: Vec<String>,
     /// What it looked like; none if it could not be read.
     pub(crate) stamp: Option<Stamp>,
 }
@@ -74,10 +77,19 @@ impl ConfigFile {
         match read(&self.path) {
             Ok((bytes, stamp)) => {
                 let parsed = parse(&bytes, &self.name, &Machine::default());
-                let texts = parsed.diagnostics.iter();
+                let (remarks, diagnostics): (Vec<_>, Vec<_>) =
+                    parsed.diagnostics.iter().partition(|said| {
+                        said.origin == Origin::Ours && said.severity > Severity::Error
+                    });
+                let texts = |said: Vec<&Diagnostic>| {
+                    said.into_iter()
+                        .map(|said| legacy_text(said, pid))
+                        .collect()
+                };
                 Loaded {
                     config: parsed.value,
-                    diagnostics: texts.map(|said| legacy_text(said, pid)).collect(),
+                    diagnostics: texts(diagnostics),
+                    remarks: texts(remarks),
                     stamp: Some(stamp),
                 }
             }
@@ -88,6 +100,7 @@ impl ConfigFile {
                     self.name,
                     ha_sys::errno_text(&error)
                 )],
+                remarks: Vec::new(),
                 stamp: None,
             },
         }

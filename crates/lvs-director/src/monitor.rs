@@ -17,9 +17,6 @@ pub(crate) fn line(identity: &str, up: bool, text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    if text.is_empty() {
-        return "-".to_owned();
-    }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -47,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_stays_one_line_and_an_empty_one_is_a_dash() {
+    fn a_text_stays_one_line_and_may_be_empty() {
         let identity = r"off:tcp:192.168.6.42:80:::1:gate:\/:";
         assert_eq!(
             line(identity, true, "50%|a\r\nb"),
@@ -55,7 +52,7 @@ mod tests {
         );
         assert_eq!(
             line(identity, true, ""),
-            "off tcp 192.168.6.42 80 1 gate / [up] -"
+            "off tcp 192.168.6.42 80 1 gate / [up] "
         );
     }
 }

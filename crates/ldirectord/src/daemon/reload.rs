@@ -81,7 +81,7 @@ impl Daemon {
 
     fn loaded(&mut self, loaded: Loaded) {
         let reason = self.loading.take();
-        for text in loaded.diagnostics {
+        for text in loaded.diagnostics.into_iter().chain(loaded.remarks) {
             self.log.as_it_is(text);
         }
         if loaded.stamp.is_some() {

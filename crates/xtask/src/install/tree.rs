@@ -133,6 +133,7 @@ const MANUALS: &[&str] = &[
     "hb_standby.1",
     "hb_takeover.1",
     "heartbeat.8",
+    "ldirectord.8",
 ];
 
 /// Tools that lie beside the daemon.

@@ -101,7 +101,10 @@ fn foreground(lines: &[impl AsRef<str>], only_log: bool) -> Vec<String> {
                 .iter()
                 .any(|start| line.starts_with(start))
         })
-        .filter(|line| !only_log || !(line.starts_with("DEBUG") || line.starts_with("Running ")))
+        .filter(|line| {
+            let chatter = ["DEBUG", "Running ", "Client-Warning: "];
+            !only_log || !chatter.iter().any(|start| line.starts_with(start))
+        })
         .collect();
     if lines.iter().all(|line| line.starts_with('[')) {
         let texts: Vec<String> = lines

@@ -26,7 +26,7 @@ impl NetlinkMonitor {
         let failed = |error: nix::errno::Errno| LabError::Io("packet socket".into(), error.into());
         let packets = socket(
             AddressFamily::Packet,
-            SockType::Datagram,
+            SockType::Raw,
             SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC,
             SockProtocol::EthAll,
         )
