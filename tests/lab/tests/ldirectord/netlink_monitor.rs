@@ -1,5 +1,6 @@
 //! Counts what is sent to the kernel's IPVS over netlink in this network namespace, by a `nlmon` device that hears all of it.
 
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use ha_lab::{LabError, Result};
@@ -17,6 +18,7 @@ const CHANGING: [u8; 7] = [1, 2, 3, 5, 6, 7, 17];
 pub struct NetlinkMonitor {
     packets: OwnedFd,
     family: u16,
+    counted: Cell<usize>,
 }
 
 impl NetlinkMonitor {
@@ -36,17 +38,21 @@ impl NetlinkMonitor {
         Ok(NetlinkMonitor {
             packets,
             family: family()?,
+            counted: Cell::new(0),
         })
     }
 
-    /// How many changing commands were sent since the making.
+    /// How many changing commands were sent since the making. To be called again and again while others read large tables:
+    /// that is heard as well, and what does not fit into the socket's buffer is lost.
     pub fn changes(&self) -> Result<usize> {
         let mut buffer = vec![0; 1 << 20];
-        let mut changes = 0;
         loop {
             match recvfrom::<LinkAddr>(self.packets.as_raw_fd(), &mut buffer) {
-                Ok((length, _)) => changes += self.count(buffer.get(..length).unwrap_or_default()),
-                Err(nix::errno::Errno::EAGAIN) => return Ok(changes),
+                Ok((length, _)) => {
+                    let found = self.count(buffer.get(..length).unwrap_or_default());
+                    self.counted.set(self.counted.get() + found);
+                }
+                Err(nix::errno::Errno::EAGAIN) => return Ok(self.counted.get()),
                 Err(error) => return Err(LabError::Io("packet socket".into(), error.into())),
             }
         }
