@@ -62,6 +62,26 @@ pub(crate) const TESTS: &[Need] = &[
         proof: "/usr/lib/ocf/resource.d/heartbeat/IPaddr2",
         package: "resource-agents",
     },
+    Need {
+        proof: "/usr/sbin/ldirectord",
+        package: "ldirectord",
+    },
+];
+
+/// A kernel with IPVS as an ordinary process, and what loads its modules and shows its tables.
+pub(crate) const KERNEL: &[Need] = &[
+    Need {
+        proof: "linux.uml",
+        package: "user-mode-linux",
+    },
+    Need {
+        proof: "modprobe",
+        package: "kmod",
+    },
+    Need {
+        proof: "ipvsadm",
+        package: "ipvsadm",
+    },
 ];
 
 /// Sees to it that everything needed is here, as far as we may; says what is still missing.

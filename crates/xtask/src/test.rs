@@ -1,8 +1,9 @@
 //! `cargo xtask test`: every test there is, added up.
 //!
 //! First the tests of the crates, then the compliance suite of `tests/lab`, which runs the installed tree in network
-//! namespaces, alone, in pairs and beside the legacy, then the checks of ldirectord against servers in namespaces. The last line is `N passed, N failed, N skipped`; before it stands
-//! why anything was skipped.
+//! namespaces, alone, in pairs and beside the legacy, then the checks of ldirectord against servers in namespaces, and
+//! ldirectord as a whole on the IPVS of a user-mode kernel. The last line is `N passed, N failed, N skipped`; before it
+//! stands why anything was skipped.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -34,7 +35,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         }
     }
     let passed_before = tally.passed;
-    debian::provide(&[debian::LAB, debian::TESTS])?;
+    debian::provide(&[debian::LAB, debian::TESTS, debian::KERNEL])?;
 
     println!("== tests of the crates");
     let mut crates = cargo::command();
@@ -70,6 +71,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         .args(["test", "-p", "ha-lab", "--test", "checks", "--"])
         .args(&filters);
     observe(checks, &mut tally)?;
+
+    println!("== ldirectord on the IPVS of a user-mode kernel");
+    let mut ldirectord = cargo::command();
+    ldirectord
+        .args(["test", "-p", "ha-lab", "--test", "ldirectord", "--"])
+        .args(&filters);
+    observe(ldirectord, &mut tally)?;
 
     if filters.is_empty() && tally.passed == passed_before {
         tally.fail("no test was run at all".into());
