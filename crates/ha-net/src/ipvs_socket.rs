@@ -1,14 +1,12 @@
 //! Reading and changing the kernel's table of virtual services.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use ipvs::wire::{self, Batch, Body, Info, REQUEST_LEN_MAX, Request};
 use ipvs::{Change, Connections, DestinationKey, Entry, Refusal, ServiceKey, Table};
 use netlink_sys::protocols::NETLINK_GENERIC;
-use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::error::{NetError, Trouble};
@@ -356,22 +354,6 @@ impl AsFd for Ipvs {
     }
 }
 
-/// Why a change was refused, in `ipvsadm`'s words where it has some.
-pub fn error_text(change: &Change, refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Invalid(invalid) => invalid.to_string(),
-        Refusal::Errno(errno) => match change.errno_text(*errno) {
-            Some(text) => text.to_owned(),
-            None => match Errno::from_raw(*errno) {
-                Errno::UnknownErrno => io::Error::from_raw_os_error(*errno).to_string(),
-                errno => errno.desc().to_owned(),
-            },
-        },
-        Refusal::NoIpvs => "no IPVS in the kernel".to_owned(),
-        Refusal::Unknown => "the kernel's answer was lost".to_owned(),
-    }
-}
-
 fn open_socket() -> Result<KernelSocket, NetError> {
     const DOING: &str = "open generic netlink";
     let socket = KernelSocket::open(DOING, NETLINK_GENERIC)?;
@@ -390,35 +372,6 @@ fn open_socket() -> Result<KernelSocket, NetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ipvs::{Family, Service};
-
-    fn change() -> Change {
-        let key = ServiceKey::Mark {
-            mark: 1,
-            family: Family::V4,
-        };
-        Change::AddService(Service::new(key, "wrr"))
-    }
-
-    #[test]
-    fn errors_in_words() {
-        for (refusal, text) in [
-            (Refusal::Errno(libc::EEXIST), "Service already exists"),
-            (
-                Refusal::Errno(libc::ENOENT),
-                "Scheduler or persistence engine not found",
-            ),
-            (Refusal::Errno(libc::EPERM), "Operation not permitted"),
-            (
-                Refusal::Invalid(ipvs::Invalid::MarkZero),
-                "firewall mark 0 is no mark",
-            ),
-            (Refusal::NoIpvs, "no IPVS in the kernel"),
-            (Refusal::Unknown, "the kernel's answer was lost"),
-        ] {
-            assert_eq!(error_text(&change(), &refusal), text);
-        }
-    }
 
     /// Every kernel has the controller of generic netlink, so the way there and back can be tried on any machine.
     #[test]

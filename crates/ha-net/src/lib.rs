@@ -31,7 +31,7 @@ pub use announcement::{Announcement, Frames, Plan};
 pub use arp::{ArpFrame, FRAME_LEN, Mac, ParseMacError, Purpose};
 pub use arp_socket::{ArpSocket, Heard};
 pub use error::{NetError, Trouble};
-pub use ipvs_socket::{Ipvs, Reading, error_text};
+pub use ipvs_socket::{Ipvs, Reading};
 pub use link::Link;
 pub use netlink::Netlink;
 pub use rival::{Rival, RivalWatch};

@@ -96,7 +96,7 @@ impl Kernel {
 }
 
 /// Why a change was refused, in `ipvsadm`'s words where it has some.
-pub(crate) fn reason(change: &Change, refusal: &Refusal) -> String {
+pub fn refusal_text(change: &Change, refusal: &Refusal) -> String {
     match refusal {
         Refusal::Invalid(invalid) => invalid.to_string(),
         Refusal::Errno(errno) => match change.errno_text(*errno) {
@@ -124,7 +124,34 @@ pub(crate) fn is_out_of_date(change: &Change, refusal: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ipvs::{Family, Service};
+
     use super::*;
+
+    #[test]
+    fn errors_in_words() {
+        let key = ServiceKey::Mark {
+            mark: 1,
+            family: Family::V4,
+        };
+        let change = Change::AddService(Service::new(key, "wrr"));
+        for (refusal, text) in [
+            (Refusal::Errno(17), "Service already exists"),
+            (
+                Refusal::Errno(OsError::ENOENT),
+                "Scheduler or persistence engine not found",
+            ),
+            (Refusal::Errno(OsError::EPERM), "Operation not permitted"),
+            (
+                Refusal::Invalid(ipvs::Invalid::MarkZero),
+                "firewall mark 0 is no mark",
+            ),
+            (Refusal::NoIpvs, "the kernel has no IPVS"),
+            (Refusal::Unknown, "the kernel's answer was lost"),
+        ] {
+            assert_eq!(refusal_text(&change, &refusal), text);
+        }
+    }
 
     #[test]
     fn pauses_grow_up_to_a_bound() {

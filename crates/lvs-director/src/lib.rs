@@ -45,4 +45,5 @@ mod watch;
 pub use action::{Action, CheckId, Execute, Mail};
 pub use director::{Director, Options};
 pub use input::Input;
+pub use kernel::refusal_text;
 pub use snapshot::{RealSnapshot, Snapshot, VirtualSnapshot};

@@ -280,5 +280,8 @@ impl Director {
 }
 
 fn failure(change: &Change, refusal: &Refusal) -> String {
-    format!("ipvs: {change} failed: {}", kernel::reason(change, refusal))
+    format!(
+        "ipvs: {change} failed: {}",
+        kernel::refusal_text(change, refusal)
+    )
 }

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::process::Command;
 
 use ha_lab::{COMMAND_LIMIT, GuestProgram, LabError, Result, UserModeKernel};
-use ha_net::{Ipvs, Trouble, error_text, ipvs_sysctl};
+use ha_net::{Ipvs, Trouble, ipvs_sysctl};
 use ipvs::{
     Change, Connections, Destination, DestinationKey, Family, Forward, Netmask, Persistence,
     Protocol, Refusal, Service, ServiceKey, Table,
@@ -226,7 +226,11 @@ fn every_kind_of_error() -> Result<()> {
     let check = |results: &[std::result::Result<(), Refusal>]| -> Result<()> {
         for ((change, errno, text), result) in cases.iter().zip(results) {
             let refusal = Refusal::Errno(*errno);
-            expect(&change.to_string(), &error_text(change, &refusal), *text)?;
+            expect(
+                &change.to_string(),
+                &lvs_director::refusal_text(change, &refusal),
+                *text,
+            )?;
             expect(&change.to_string(), result, &Err(refusal))?;
         }
         Ok(())
