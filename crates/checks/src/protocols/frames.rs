@@ -43,7 +43,7 @@ impl Frame {
     }
 
     /// The length of the body as it was sent.
-    pub(super) fn length(&self) -> usize {
+    pub(super) fn body_length(&self) -> usize {
         self.header.body
     }
 
@@ -190,7 +190,7 @@ mod tests {
         for piece in pieces(&stream, &[]) {
             frames.feed(piece);
             while let Some(frame) = frames.next().unwrap() {
-                seen.push((frame.length(), frame.body().len(), frame.is_whole()));
+                seen.push((frame.body_length(), frame.body().len(), frame.is_whole()));
             }
             assert!(frames.buffer.len() <= Frames::KEPT_MAX + 16 * 1024);
         }

@@ -5,8 +5,6 @@ mod bench;
 mod connect;
 mod dns;
 mod ending;
-// ldap needs only a part of it; the rest is for mysql and pgsql, which are still to come.
-#[allow(dead_code, clippy::misnamed_getters)]
 mod frames;
 mod ftp;
 mod http;

@@ -142,7 +142,7 @@ impl Mysql {
         if let Awaited::Rows { any, goes_on } = self.awaited {
             return self.row(frame, any, goes_on, effects);
         }
-        if frame.length() == GOES_ON {
+        if frame.body_length() == GOES_ON {
             return Some(mismatch());
         }
         if payload.first() == Some(&0xff) {
@@ -351,7 +351,7 @@ impl Mysql {
         match payload.first() {
             _ if goes_on => {}
             Some(0xff) => return self.error(payload, effects),
-            Some(0xfe) if frame.length() < end_below => {
+            Some(0xfe) if frame.body_length() < end_below => {
                 return Some(self.finish(sql::by_rows(any), effects));
             }
             Some(_) => {}
@@ -362,7 +362,7 @@ impl Mysql {
         }
         self.awaited = Awaited::Rows {
             any: true,
-            goes_on: frame.length() == GOES_ON,
+            goes_on: frame.body_length() == GOES_ON,
         };
         None
     }
