@@ -109,8 +109,8 @@ pub fn create(path: &Path, former: Option<u32>) -> Result<(), PidFileError> {
 }
 
 /// An advisory lock on the directory of a file, given up when dropped. Whoever cannot have it within a second goes on
-/// without: a strange lock must not keep heartbeat from starting.
-fn lock_directory(path: &Path) -> Option<Flock<fs::File>> {
+/// without: a strange lock must not keep a daemon from starting.
+pub fn lock_directory(path: &Path) -> Option<Flock<fs::File>> {
     let directory = path.parent()?;
     let mut file = fs::File::open(directory).ok()?;
     for _ in 0..100 {

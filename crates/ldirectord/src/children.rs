@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use ha_sys::child::{End, Spawn};
 use ha_sys::signals::Signal;
-use ha_sys::{daemon, errno_text, process};
+use ha_sys::{errno_text, process};
 
 use crate::log::Log;
+use crate::places::first_executable;
 
 /// Children at a time.
 const RUNNING_MAX: usize = 32;
@@ -67,16 +68,23 @@ impl Job {
         }
     }
 
-    /// `ldirectord TEXT COMMAND`, by the shell, because the text may carry quotes (`ldirectord.md` 2).
+    /// See [`instance_call`].
     pub(crate) fn instance(text: &str, command: &str) -> Job {
-        let own = process::own_executable().unwrap_or_else(|_| "/usr/sbin/ldirectord".into());
-        let shown = format!("{} {text} {command}", own.display());
-        let script = format!("exec \"$0\" {text} {command}");
+        let (arguments, shown) = instance_call(text, command);
         Job {
-            arguments: vec!["-c".into(), script.into(), own.into()],
+            arguments: arguments.into(),
             ..Job::shell(Purpose::Execute(text.to_owned()), shown)
         }
     }
+}
+
+/// `ldirectord TEXT COMMAND`, by the shell, because the text may carry quotes (`ldirectord.md` 2): arguments of `/bin/sh`,
+/// and how it is shown.
+pub(crate) fn instance_call(text: &str, command: &str) -> ([OsString; 3], String) {
+    let own = process::own_executable().unwrap_or_else(|_| "/usr/sbin/ldirectord".into());
+    let shown = format!("{} {text} {command}", own.display());
+    let script = format!("exec \"$0\" {text} {command}");
+    (["-c".into(), script.into(), own.into()], shown)
 }
 
 #[derive(Debug)]
@@ -104,10 +112,7 @@ impl Children {
             log,
             running: HashMap::new(),
             waiting: VecDeque::new(),
-            sendmail: sendmail
-                .iter()
-                .find(|path| daemon::is_executable_file(path))
-                .cloned(),
+            sendmail: first_executable(sendmail).cloned(),
         }
     }
 

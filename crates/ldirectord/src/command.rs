@@ -8,6 +8,7 @@ use ha_config::ldirectord::Ldirectord;
 use ha_sys::signals::Signal;
 use ha_sys::{daemon, errno_text, process};
 
+use crate::children::instance_call;
 use crate::config_file::{ConfigFile, Stamp};
 use crate::log::{Log, Target, target_of};
 use crate::options::{Call, Command};
@@ -246,11 +247,9 @@ fn running_text(file: &str, pid: u32) -> String {
 
 /// Runs a command for the instance of an `execute=` line, in the terminal of ours.
 fn ask_instance(text: &str, command: &str) {
-    let own = process::own_executable().unwrap_or_else(|_| "/usr/sbin/ldirectord".into());
+    let (arguments, _) = instance_call(text, command);
     let _ = std::process::Command::new("/bin/sh")
-        .arg("-c")
-        .arg(format!("exec \"$0\" {text} {command}"))
-        .arg(own)
+        .args(arguments)
         .status();
 }
 

@@ -162,7 +162,6 @@ impl Daemon {
             ..Settings::default()
         };
         let now = clock::monotonic();
-        let modprobe = &mut parts.places.modprobe.iter();
         let mut daemon = Daemon {
             director: Director::new(Rc::clone(&config), options),
             checker: Checker::new(settings),
@@ -170,9 +169,7 @@ impl Daemon {
             mailer: Mailer::new(host_name),
             remarks: Remarks::default(),
             lateness: Lateness::new(LATE),
-            modprobe: modprobe
-                .find(|path| daemon::is_executable_file(path))
-                .cloned(),
+            modprobe: parts.places.modprobe().cloned(),
             probes: HashMap::new(),
             loading: None,
             load_again: false,

@@ -3,10 +3,11 @@
 //! A process counts as the daemon when its command line contains `ldirectord`: so a daemon of the legacy is found, too,
 //! and can be stopped by us right after the program was replaced.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+use ha_sys::pidfile::lock_directory;
 
 /// What a pid file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,24 +91,10 @@ pub(crate) fn remove_own(path: &Path) {
     }
 }
 
-/// An advisory lock on the directory, given up when dropped. Whoever cannot have it within a second goes on without: a
-/// strange lock must not keep a director from starting.
-fn lock_directory(path: &Path) -> Option<File> {
-    let directory = File::open(path.parent()?).ok()?;
-    for _ in 0..100 {
-        match directory.try_lock() {
-            Ok(()) => return Some(directory),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
-            Err(TryLockError::Error(_)) => return None,
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::scratch::Scratch;

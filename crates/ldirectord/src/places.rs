@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ha_sys::daemon;
+
 /// Paths; tests put others in their place.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
@@ -31,8 +33,20 @@ impl Default for Places {
 }
 
 impl Places {
+    /// What loads kernel modules, if there is such a program.
+    pub(crate) fn modprobe(&self) -> Option<&PathBuf> {
+        first_executable(&self.modprobe)
+    }
+
     /// The pid file of an instance.
     pub(crate) fn pid_file(&self, instance: &str) -> PathBuf {
         self.run.join(format!("ldirectord.{instance}.pid"))
     }
+}
+
+/// The first program that can be executed.
+pub(crate) fn first_executable(candidates: &[PathBuf]) -> Option<&PathBuf> {
+    candidates
+        .iter()
+        .find(|path| daemon::is_executable_file(path))
 }

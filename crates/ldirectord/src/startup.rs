@@ -202,11 +202,7 @@ fn reach() -> Result<Ipvs, NetError> {
 }
 
 fn load_module(places: &Places) -> Result<(), String> {
-    let program = places
-        .modprobe
-        .iter()
-        .find(|path| daemon::is_executable_file(path))
-        .ok_or("there is no such program")?;
+    let program = places.modprobe().ok_or("there is no such program")?;
     let mut child = std::process::Command::new(program)
         .arg("ip_vs")
         .stdin(Stdio::null())
