@@ -160,20 +160,8 @@ impl Socket {
     ) -> io::Result<Option<(usize, Ipv4Addr)>> {
         // SAFETY: all-zero is a valid `sockaddr_in`.
         let mut from: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-        let mut length = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-        // SAFETY: buffer and address are writable for the lengths given.
-        let received = unsafe {
-            libc::recvfrom(
-                self.0.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                libc::MSG_DONTWAIT,
-                (&raw mut from).cast(),
-                &mut length,
-            )
-        };
-        Ok(quiet(received)?
-            .map(|length| (length, Ipv4Addr::from(u32::from_be(from.sin_addr.s_addr)))))
+        let length = self.receive_from(buffer, &mut from)?;
+        Ok(length.map(|length| (length, Ipv4Addr::from(u32::from_be(from.sin_addr.s_addr)))))
     }
 
     /// As [`Socket::receive`], with the sender's IPv6 address (a raw IPv6 socket gives no header).
@@ -183,19 +171,26 @@ impl Socket {
     ) -> io::Result<Option<(usize, Ipv6Addr)>> {
         // SAFETY: all-zero is a valid `sockaddr_in6`.
         let mut from: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
-        let mut length = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
-        // SAFETY: buffer and address are writable for the lengths given.
+        let length = self.receive_from(buffer, &mut from)?;
+        Ok(length.map(|length| (length, Ipv6Addr::from(from.sin6_addr.s6_addr))))
+    }
+
+    /// As [`Socket::receive`]; the kernel writes the sender into `from`, one of its structures for addresses.
+    fn receive_from<A: Copy>(&self, buffer: &mut [u8], from: &mut A) -> io::Result<Option<usize>> {
+        let mut length = size_of::<A>() as libc::socklen_t;
+        // SAFETY: buffer and address are writable for the lengths given. The callers' types are `sockaddr_in` and
+        // `sockaddr_in6`, for which any bytes are a value.
         let received = unsafe {
             libc::recvfrom(
                 self.0.as_raw_fd(),
                 buffer.as_mut_ptr().cast(),
                 buffer.len(),
                 libc::MSG_DONTWAIT,
-                (&raw mut from).cast(),
+                (&raw mut *from).cast(),
                 &mut length,
             )
         };
-        Ok(quiet(received)?.map(|length| (length, Ipv6Addr::from(from.sin6_addr.s6_addr))))
+        quiet(received)
     }
 }
 
