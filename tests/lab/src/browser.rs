@@ -3,25 +3,17 @@
 //! It runs as a process inside the client's network namespace and writes one line per request: when it was begun, how
 //! long it took (both microseconds), and the last word of the page, or `-` for a request that failed.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::Doing;
-use crate::helper::{MARKER, Options};
-use crate::{Host, LabError, Result};
+use crate::helper::Options;
+use crate::recorder::{Recorder, wait_for_the_end};
+use crate::{Host, Result};
 
 /// A running browser. Dropping it ends it.
-pub struct Browser {
-    process: Child,
-    stdin: Option<ChildStdin>,
-    requests: Arc<Mutex<Vec<Request>>>,
-    reader: Option<JoinHandle<()>>,
-    started: Instant,
-}
+pub struct Browser(Recorder<Request>);
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,71 +32,26 @@ impl Host {
     /// # Errors
     /// When the process cannot be started.
     pub fn browse(&self, address: &str, interval: Duration, patience: Duration) -> Result<Browser> {
-        let exe = std::env::current_exe().doing(|| "path of this program".into())?;
-        let mut command = self.lab().nsenter(self.pid()?, &["-n"]);
-        let mut process = command
-            .arg(exe)
-            .args([MARKER, "browse"])
-            .arg(format!("to={address}:80"))
-            .arg(format!("interval_us={}", interval.as_micros()))
-            .arg(format!("patience_us={}", patience.as_micros()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .doing(|| "starting a browser".into())?;
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let stdout = process
-            .stdout
-            .take()
-            .ok_or_else(|| LabError::unexpected("no pipe"))?;
-        let collected = Arc::clone(&requests);
-        let reader = thread::spawn(move || {
-            for line in BufReader::new(stdout)
-                .lines()
-                .map_while(std::io::Result::ok)
-            {
-                if let Some(request) = Request::parse(&line) {
-                    collected.lock().expect("no panic while held").push(request);
-                }
-            }
-        });
-        let stdin = process.stdin.take();
-        Ok(Browser {
-            process,
-            stdin,
-            requests,
-            reader: Some(reader),
-            started: Instant::now(),
-        })
+        let options = [
+            format!("to={address}:80"),
+            format!("interval_us={}", interval.as_micros()),
+            format!("patience_us={}", patience.as_micros()),
+        ];
+        Recorder::start(self, "browse", &options, Request::parse).map(Browser)
     }
 }
 
 impl Browser {
     /// The time since its start: the clock of the requests.
     pub fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.0.now()
     }
 
     /// The requests that ended since `begin`, in the order of their ends.
     pub fn ended_since(&self, begin: Duration) -> Vec<Request> {
-        self.requests
-            .lock()
-            .expect("no panic while held")
-            .iter()
-            .filter(|request| request.begun + request.took >= begin)
-            .cloned()
-            .collect()
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // It ends when its standard input does.
-        self.stdin = None;
-        let _ = self.process.wait();
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
+        let ended = |request: &&Request| request.begun + request.took >= begin;
+        self.0
+            .look(|requests| requests.iter().filter(ended).cloned().collect())
     }
 }
 
@@ -144,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     });
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    wait_for_the_end();
     Ok(())
 }
 

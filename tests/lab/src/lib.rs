@@ -41,6 +41,7 @@ mod lab;
 mod machine;
 mod namespaces;
 mod probe;
+mod recorder;
 mod rootfs;
 mod send;
 mod test_rsc;

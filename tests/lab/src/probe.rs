@@ -4,26 +4,20 @@
 //! whoever holds the address answers with its name. It runs as a process inside the client's network
 //! namespace and writes one line per answer: send time, round trip (both microseconds), name.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Doing;
-use crate::helper::{MARKER, Options};
+use crate::helper::Options;
 use crate::init::ECHO_PORT;
-use crate::{Host, LabError, Result};
+use crate::recorder::{Recorder, wait_for_the_end};
+use crate::{Host, Result};
 
 /// A running probe. Dropping it ends it.
-pub struct Probe {
-    process: Child,
-    stdin: Option<ChildStdin>,
-    answers: Arc<Mutex<Vec<Answer>>>,
-    reader: Option<JoinHandle<()>>,
-    started: Instant,
-}
+pub struct Probe(Recorder<Answer>);
 
 #[derive(Clone, Debug)]
 struct Answer {
@@ -63,88 +57,40 @@ impl Host {
     /// # Errors
     /// When the probe cannot be started.
     pub fn probe(&self, address: &str, interval: Duration) -> Result<Probe> {
-        let exe = std::env::current_exe().doing(|| "path of this program".into())?;
-        let mut command = self.lab().nsenter(self.pid()?, &["-n"]);
-        let mut process = command
-            .arg(exe)
-            .args([MARKER, "probe"])
-            .arg(format!("to={address}"))
-            .arg(format!("interval_us={}", interval.as_micros()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .doing(|| "starting a probe".into())?;
-        let answers = Arc::new(Mutex::new(Vec::new()));
-        let stdout = process
-            .stdout
-            .take()
-            .ok_or_else(|| LabError::unexpected("no pipe"))?;
-        let collected = Arc::clone(&answers);
-        let reader = thread::spawn(move || {
-            for line in BufReader::new(stdout)
-                .lines()
-                .map_while(std::io::Result::ok)
-            {
-                if let Some(answer) = Answer::parse(&line) {
-                    collected.lock().expect("no panic while held").push(answer);
-                }
-            }
-        });
-        let stdin = process.stdin.take();
-        Ok(Probe {
-            process,
-            stdin,
-            answers,
-            reader: Some(reader),
-            started: Instant::now(),
-        })
+        let options = [
+            format!("to={address}"),
+            format!("interval_us={}", interval.as_micros()),
+        ];
+        Recorder::start(self, "probe", &options, Answer::parse).map(Probe)
     }
 }
 
 impl Probe {
     /// The time since its start: the clock of the report.
     pub fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.0.now()
     }
 
     /// How many answers have come.
     pub fn answers(&self) -> usize {
-        self.answers.lock().expect("no panic while held").len()
+        self.0.look(<[Answer]>::len)
     }
 
     /// Who gave the latest answer.
     pub fn latest_server(&self) -> Option<String> {
-        self.answers
-            .lock()
-            .expect("no panic while held")
-            .last()
-            .map(|answer| answer.from.clone())
+        self.0
+            .look(|answers| answers.last().map(|answer| answer.from.clone()))
     }
 
     /// What has been seen so far; gaps shorter than `gap_min` do not count.
     pub fn report(&self, gap_min: Duration) -> ProbeReport {
-        report(&self.answers.lock().expect("no panic while held"), gap_min)
+        self.0.look(|answers| report(answers, gap_min))
     }
 
     /// Ends the probe and reports.
     pub fn finish(mut self, gap_min: Duration) -> ProbeReport {
-        self.end();
+        self.0.end();
         self.report(gap_min)
-    }
-
-    fn end(&mut self) {
-        // The probe ends when its standard input does, after a last look for answers.
-        self.stdin = None;
-        let _ = self.process.wait();
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-    }
-}
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -220,8 +166,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let over = Arc::new(Mutex::new(false));
     let flag = Arc::clone(&over);
     thread::spawn(move || {
-        let mut line = String::new();
-        while matches!(std::io::stdin().read_line(&mut line), Ok(n) if n > 0) {}
+        wait_for_the_end();
         *flag.lock().expect("no panic while held") = true;
     });
     let mut next = start;

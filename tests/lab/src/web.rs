@@ -1,6 +1,6 @@
 //! A real server: answers HTTP requests on a host with a text of its own, until it is told to fail.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::Doing;
 use crate::helper::{MARKER, Options};
+use crate::recorder::wait_for_the_end;
 use crate::{Host, LabError, Result};
 
 /// A request must have come and its answer have gone within this time.
@@ -72,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             thread::spawn(move || answer(&connection, &text));
         }
     });
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    wait_for_the_end();
     // Returning ends the process, and with it the port and every connection.
     Ok(())
 }
