@@ -15,7 +15,7 @@ use ha_net::{Ipvs, NetError, Trouble, ipvs_sysctl};
 use ha_sys::clock::{self, LocalTime};
 use ha_sys::lateness::Lateness;
 use ha_sys::signals::{Signal, SignalSource};
-use ha_sys::{Interest, Poller, Ready, child, daemon, errno_text};
+use ha_sys::{Interest, Poller, Ready, child, errno_text};
 use ipvs::{Change, Refusal};
 use lvs_director::{Action, Director, Input, Options};
 
