@@ -17,6 +17,7 @@ pub mod lateness;
 pub mod loadavg;
 pub mod log;
 pub mod media;
+pub mod peer;
 pub mod pidfile;
 mod poller;
 pub mod process;
