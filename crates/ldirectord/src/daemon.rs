@@ -3,9 +3,8 @@
 mod maintenance;
 mod reload;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use crate::children::{Children, Job, Purpose};
 use crate::command::Configuration;
 use crate::config_file::{ConfigFile, Stamp};
 use crate::files::{self, Answer, Names, Question};
+use crate::host_names::HostNames;
 use crate::log::Log;
 use crate::mailer::Mailer;
 use crate::places::Places;
@@ -127,8 +127,7 @@ pub(crate) struct Daemon {
     switches_at: Duration,
     maintenance: BTreeSet<String>,
     names_worker: Option<Names>,
-    /// Names that have been looked up; none: it has no name.
-    names: BTreeMap<IpAddr, Option<String>>,
+    names: HostNames,
     /// The signal that ended us.
     signal: Option<&'static str>,
     /// From then on the newest line is held back: the last one says that we are gone, and shall be true.
@@ -177,7 +176,7 @@ impl Daemon {
             switches_at: now + SWITCHES_EVERY,
             maintenance: BTreeSet::new(),
             names_worker: None,
-            names: BTreeMap::new(),
+            names: HostNames::default(),
             signal: None,
             last_line: None,
             over: false,
@@ -315,7 +314,7 @@ impl Daemon {
             }
             TOKEN_NAMES => {
                 while let Some(named) = self.names_worker.as_mut().and_then(Worker::answer) {
-                    self.names.extend(named);
+                    self.names.learn(named);
                     self.feed_maintenance();
                 }
             }

@@ -7,6 +7,7 @@
 //! | `daemon` | the loop: read, feed the core, drain its actions, sleep |
 //! | `config_file`, `machine` | reading ldirectord.cf; what the parser asks of the machine |
 //! | `worker`, `files` | what may block, in threads beside the loop |
+//! | `host_names` | names of real servers, for those in maintenance |
 //! | `children` | fallback commands, callbacks, other instances, local mail |
 //! | `mail`, `mailer`, `smtp` | mail |
 //! | `log`, `debug`, `remarks`, `snapshot` | what is told to the operator |
@@ -19,6 +20,7 @@ mod config_file;
 mod daemon;
 mod debug;
 mod files;
+mod host_names;
 mod log;
 mod machine;
 mod mail;

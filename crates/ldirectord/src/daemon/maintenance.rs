@@ -1,7 +1,6 @@
 //! Who is in maintenance: files, and the names that they may mean (`ldirectord.md` 4.5).
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use ha_sys::{Interest, clock};
 use lvs_director::Input;
@@ -18,21 +17,13 @@ impl Daemon {
         self.look_up_names();
     }
 
-    /// Names of real servers are only looked up when a file may mean one of them, each once.
+    /// Names of real servers are only looked up when a file may mean one of them, each once per configuration.
     fn look_up_names(&mut self) {
         if !self.maintenance.iter().any(|file| files::is_name(file)) {
             return;
         }
-        let reals = self
-            .config
-            .virtuals
-            .iter()
-            .flat_map(|service| &service.reals);
-        let unknown: BTreeSet<IpAddr> = reals
-            .map(|real| real.configured.address)
-            .filter(|address| !self.names.contains_key(address))
-            .collect();
-        if unknown.is_empty() {
+        let wanted = self.names.wanted(&self.config);
+        if wanted.is_empty() {
             return;
         }
         if self.names_worker.is_none() {
@@ -51,18 +42,14 @@ impl Daemon {
         if let Some(worker) = &mut self.names_worker
             && worker.open() == 0
         {
-            worker.order(unknown);
+            worker.order(wanted);
         }
     }
 
     pub(super) fn feed_maintenance(&mut self) {
-        let known = self.names.iter();
-        let names = known
-            .filter_map(|(address, name)| Some((*address, name.clone()?)))
-            .collect();
         let input = Input::Maintenance {
             files: self.maintenance.clone(),
-            names,
+            names: self.names.known(),
         };
         self.director.handle(clock::monotonic(), input);
     }

@@ -105,7 +105,7 @@ impl Daemon {
         self.config = Rc::new(config);
         self.checker.forget_authorities();
         self.remarks.forget();
-        self.names.clear();
+        self.names.outdate(&self.config);
         let now = clock::monotonic();
         self.director
             .handle(now, Input::Reload(Rc::clone(&self.config)));

@@ -63,6 +63,12 @@ pub const TESTS: &[Test] = &[
         alone: false,
     },
     Test {
+        name: "a_reload_keeps_who_is_in_maintenance_by_host_name",
+        run: a_reload_keeps_who_is_in_maintenance_by_host_name,
+        not_for_legacy: Some("it asks the name server before every check, and waits"),
+        alone: false,
+    },
+    Test {
         name: "module_unloaded",
         run: module_unloaded,
         not_for_legacy: Some("it does not notice until a server changes its state"),
@@ -223,6 +229,52 @@ fn a_reload_that_fails_changes_nothing(_: Implementation) -> Result<()> {
     director.configure(&TWO_SERVERS.replace("gate 3", "gate 4"))?;
     director.signal(Signal::SIGHUP)?;
     director.wait_table(&[SERVICE, FIRST, &SECOND.replace("-w 3", "-w 4")])?;
+    director.stop()
+}
+
+/// A file in `maintenancedir` is called after a host, and at the reload no name server answers.
+fn a_reload_keeps_who_is_in_maintenance_by_host_name(_: Implementation) -> Result<()> {
+    let text = format!("maintenancedir=/run/test/maintenance\n{TWO_SERVERS}");
+    let mut director = Director::new(&text)?;
+    scene::write("/tmp/hosts", "192.168.6.42 web1.example.org web1\n")?;
+    scene::write("/tmp/resolv.conf", "nameserver 127.0.0.1\n")?;
+    scene::run(
+        "mount --bind /tmp/hosts /etc/hosts
+         mount --bind /tmp/resolv.conf /etc/resolv.conf
+         mkdir /run/test/maintenance",
+    )?;
+    // The name server that never answers.
+    let _port = std::net::UdpSocket::bind("127.0.0.1:53")
+        .map_err(|error| LabError::Io("port 53".into(), error))?;
+    director.servers.set("192.168.6.42:80", "ok woshi")?;
+    director.servers.set("192.168.6.46:80", "ok woshi")?;
+    director.command("start")?;
+    director.wait_table(BOTH)?;
+    scene::write("/run/test/maintenance/web1", "")?;
+    let first_out = FIRST.replace("-w 2", "-w 0");
+    director.wait_table(&[SERVICE, &first_out, SECOND])?;
+    scene::write("/tmp/hosts", "127.0.0.1 localhost\n")?;
+    let mark = director.servers.received().len();
+    director.configure(&text.replace("gate 3", "gate 4"))?;
+    director.signal(Signal::SIGHUP)?;
+    let second = SECOND.replace("-w 3", "-w 4");
+    director.wait_table(&[SERVICE, &first_out, &second])?;
+    // Whoever is not in maintenance any more would be checked by now.
+    let checked = |address: &str| {
+        let received = director.servers.received();
+        let new = received.iter().skip(mark);
+        new.filter(|(to, _)| to.ip().to_string() == address).count()
+    };
+    ha_lab::wait_until("five checks of the other server", LIMIT, || {
+        checked("192.168.6.46") >= 5
+    })?;
+    let released = checked("192.168.6.42");
+    if released > 0 {
+        return Err(LabError::unexpected(format!(
+            "the server in maintenance was checked {released} times"
+        )));
+    }
+    director.wait_table(&[SERVICE, &first_out, &second])?;
     director.stop()
 }
 
