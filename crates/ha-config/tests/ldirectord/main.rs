@@ -7,6 +7,7 @@
 //! | `random` | random files, read by the installed legacy and by us |
 //! | `meaning` | what an accepted file means |
 //! | `legacy` | how the installed legacy is asked |
+//! | `pages` | example, manual page and compatibility page against the parser |
 //! | `machine` | this machine, as a parser may ask about it |
 
 mod corpus;
@@ -14,4 +15,5 @@ mod legacy;
 mod machine;
 mod meaning;
 mod odd;
+mod pages;
 mod random;
