@@ -68,6 +68,63 @@ pub(crate) const TESTS: &[Need] = &[
     },
 ];
 
+/// Servers that ldirectord's checks are tried against. Large, and some have installation scripts that are hard to please
+/// (inn2 wants a host name with a domain, so it is not among them): what cannot be had is skipped.
+pub(crate) const SERVERS: &[Need] = &[
+    Need {
+        proof: "/usr/sbin/vsftpd",
+        package: "vsftpd",
+    },
+    Need {
+        proof: "/usr/sbin/postfix",
+        package: "postfix",
+    },
+    Need {
+        proof: "/usr/lib/dovecot/pop3",
+        package: "dovecot-pop3d",
+    },
+    Need {
+        proof: "/usr/lib/dovecot/imap",
+        package: "dovecot-imapd",
+    },
+    Need {
+        proof: "/usr/bin/openssl",
+        package: "openssl",
+    },
+    Need {
+        proof: "/usr/sbin/leafnode",
+        package: "leafnode",
+    },
+    Need {
+        proof: "/usr/sbin/inetd",
+        package: "openbsd-inetd",
+    },
+    Need {
+        proof: "/usr/sbin/kamailio",
+        package: "kamailio",
+    },
+    Need {
+        proof: "/usr/sbin/named",
+        package: "bind9",
+    },
+    Need {
+        proof: "/usr/sbin/slapd",
+        package: "slapd",
+    },
+    Need {
+        proof: "/usr/sbin/mariadbd",
+        package: "mariadb-server",
+    },
+    Need {
+        proof: "/usr/share/postgresql-common/pg_wrapper",
+        package: "postgresql",
+    },
+    Need {
+        proof: "/usr/sbin/freeradius",
+        package: "freeradius",
+    },
+];
+
 /// A kernel with IPVS as an ordinary process, and what loads its modules and shows its tables.
 pub(crate) const KERNEL: &[Need] = &[
     Need {
@@ -89,12 +146,7 @@ pub(crate) const KERNEL: &[Need] = &[
 /// # Errors
 /// [`Failure::Program`] when apt-get fails.
 pub(crate) fn provide(needs: &[&[Need]]) -> Result<(), Failure> {
-    let missing: Vec<&str> = needs
-        .iter()
-        .flat_map(|list| list.iter())
-        .filter(|need| !is_here(need.proof))
-        .map(|need| need.package)
-        .collect();
+    let missing = missing(needs);
     if missing.is_empty() {
         return Ok(());
     }
@@ -125,10 +177,43 @@ pub(crate) fn provide(needs: &[&[Need]]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// As [`provide`], for what can be done without: a package that cannot be installed is told with the reason, and keeps
+/// neither the others nor the run from going on.
+pub(crate) fn provide_where_possible(needs: &[Need]) {
+    let Err(failure) = provide(&[needs]) else {
+        return;
+    };
+    println!("Not everything could be installed ({failure}); trying one by one.");
+    for need in needs.iter().filter(|need| !is_here(need.proof)) {
+        let done = StartsNothing::begin().and_then(|_quiet| apt_get(&["install"], &[need.package]));
+        if let Err(failure) = done {
+            println!("{} could not be installed: {failure}", need.package);
+        }
+    }
+    let missing = missing(&[needs]);
+    if !missing.is_empty() {
+        println!(
+            "Missing here: {}. What needs them will be skipped.",
+            missing.join(" ")
+        );
+    }
+}
+
+fn missing(needs: &[&[Need]]) -> Vec<&'static str> {
+    needs
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter(|need| !is_here(need.proof))
+        .map(|need| need.package)
+        .collect()
+}
+
 fn apt_get(words: &[&str], packages: &[&str]) -> Result<(), Failure> {
     let mut apt = Command::new("apt-get");
     apt.args(words)
         .args(["-qq", "-o", "Dpkg::Use-Pty=0"])
+        // Somebody else's apt-get, or a mirror that does not answer.
+        .args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2"])
         .stdin(Stdio::null())
         .env("DEBIAN_FRONTEND", "noninteractive");
     if !packages.is_empty() {
@@ -193,6 +278,27 @@ impl Drop for StartsNothing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The scenarios of checks have a table of their own, since they skip by it.
+    #[test]
+    fn every_server_of_the_checks_is_provided() {
+        let path = crate::cargo::workspace().join("tests/lab/tests/checks/needs.rs");
+        let text = fs::read_to_string(path).unwrap();
+        let values = |field: &str| -> Vec<String> {
+            text.lines()
+                .filter_map(|line| line.trim().strip_prefix(field)?.strip_prefix(": \""))
+                .filter_map(|rest| rest.strip_suffix("\","))
+                .map(str::to_owned)
+                .collect()
+        };
+        let wanted: Vec<_> = values("proof").into_iter().zip(values("package")).collect();
+        let provided: Vec<_> = SERVERS
+            .iter()
+            .map(|need| (need.proof.to_owned(), need.package.to_owned()))
+            .collect();
+        assert!(!wanted.is_empty());
+        assert_eq!(wanted, provided);
+    }
 
     #[test]
     fn programs_and_files_are_found() {

@@ -36,6 +36,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
     }
     let passed_before = tally.passed;
     debian::provide(&[debian::LAB, debian::TESTS, debian::KERNEL])?;
+    debian::provide_where_possible(debian::SERVERS);
 
     println!("== tests of the crates");
     let mut crates = cargo::command();
