@@ -55,7 +55,7 @@ pub(crate) const TESTS: &[Need] = &[
         package: "heartbeat",
     },
     Need {
-        proof: "/usr/sbin/ha_logd",
+        proof: "/usr/lib/heartbeat/ha_logd",
         package: "cluster-glue",
     },
     Need {
