@@ -3,9 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use ha_wire::Message;
-
-use crate::{Held, Job, JobId};
+use crate::{ClientId, Held, Job, JobId};
 
 /// One thing to do.
 #[derive(Clone, Debug)]
@@ -41,8 +39,38 @@ pub enum Action {
     /// Send SIGTERM to the respawn clients, last started first, one at a time; answer with
     /// [`crate::Input::ClientsGone`] (at once when there are none).
     StopClients,
-    /// Something that local clients may want to know.
-    Event(Event),
+    /// Queue a message for a client; when the queue is full, [`crate::Input::ClientGone`] says so. A connection that is
+    /// gone already is none to worry about.
+    ToClient {
+        /// Which connection.
+        client: ClientId,
+        /// Body of one frame.
+        body: Rc<[u8]>,
+        /// Signal to send afterwards.
+        notice: Option<Notice>,
+    },
+    /// Hang up, once what is queued has been sent as far as the client takes it without waiting. Nothing that it still
+    /// says is heard.
+    CloseClient {
+        /// Which connection.
+        client: ClientId,
+    },
+    /// Change how many messages may be queued for a client.
+    ClientQueue {
+        /// Which connection.
+        client: ClientId,
+        /// How many, at least 1; the shell has a limit of its own.
+        length: usize,
+    },
+    /// Stop reading from a client, or begin again.
+    PauseClient {
+        /// Which connection.
+        client: ClientId,
+        /// Stop, or begin.
+        paused: bool,
+    },
+    /// Look which clients' processes exist; answer with [`crate::Input::AuditClients`].
+    AuditClients,
     /// End. Nothing follows.
     Exit(ExitKind),
 }
@@ -84,25 +112,13 @@ pub enum Level {
     Debug,
 }
 
-/// What clients of the local API are told.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A node's status changed.
-    NodeStatus {
-        /// The node.
-        node: String,
-        /// `init`, `up`, `active`, `dead`, `ping`.
-        status: String,
-    },
-    /// A link's state changed.
-    LinkStatus {
-        /// The node at the other end.
-        node: String,
-        /// The link's name.
-        link: String,
-        /// Up, or dead.
-        up: bool,
-    },
-    /// A cluster message was delivered, ours included.
-    Message(Message),
+/// How a client wants to hear of a message, besides reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The process to send a signal to.
+    pub pid: u32,
+    /// The user that it must still belong to: its number may have gone to another process.
+    pub uid: u32,
+    /// The signal, 1 to 31.
+    pub signal: i32,
 }

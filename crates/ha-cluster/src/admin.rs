@@ -98,6 +98,10 @@ impl Core {
         self.info(format!("Removing node [{name}] from configuration."));
         self.nodes
             .retain(|node| !node.name.eq_ignore_ascii_case(name));
+        self.show_fields(&[
+            ("t".to_owned(), "delnode".to_owned()),
+            ("node".to_owned(), name.to_owned()),
+        ]);
     }
 
     /// `setweight` and `setsite`: stored, without effect in a haresources cluster.

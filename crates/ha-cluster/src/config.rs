@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ha_wire::{CompressionSettings, Encoding, KeyRing};
 
+use crate::ApiSettings;
+
 pub use ha_config::AutoFailback;
 
 /// The core's view of ha.cf, authkeys and the node's identity.
@@ -53,6 +55,8 @@ pub struct Config {
     pub seed: u64,
     /// Our process id, for texts that carry one.
     pub pid: u32,
+    /// What local clients are told and allowed.
+    pub api: ApiSettings,
 }
 
 /// One cluster member, real or pinged.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ha_wire::Message;
 
+use crate::api::{Api, Class};
 use crate::history::{History, Sent};
 use crate::jobs::Jobs;
 use crate::node::{Link, Node, Status};
@@ -17,7 +18,7 @@ use crate::resources::Resources;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Counters;
 use crate::throttle::{Cause, Throttle};
-use crate::{Action, Config, Event, Input, Level, MediumKind, NodeKind, Now};
+use crate::{Action, Config, Input, Level, MediumKind, NodeKind, Now};
 
 /// How much longer than `deadtime` we ask to be waited for while we start (`wire-protocol.md` 6.2).
 const START_GRACE: Duration = Duration::from_secs(2);
@@ -69,6 +70,7 @@ pub struct Core {
     pub(crate) rsc: Resources,
     pub(crate) jobs: Jobs,
     pub(crate) shutdown: Shutdown,
+    pub(crate) api: Api,
 }
 
 impl Core {
@@ -121,6 +123,7 @@ impl Core {
             rsc,
             jobs: Jobs::default(),
             shutdown: Shutdown::default(),
+            api: Api::default(),
             config,
         }
     }
@@ -145,6 +148,16 @@ impl Core {
             }
             Input::ClientStarting => self.raise_grace(START_GRACE),
             Input::ClientsGone => self.clients_gone(),
+            Input::ClientAccepted { client, peer } => self.client_accepted(client, peer),
+            Input::ClientMessage {
+                client,
+                body,
+                exists,
+            } => self.client_message(client, body, exists),
+            Input::ClientGone { client, gone } => self.client_gone(client, gone),
+            Input::AuditClients { exists } => self.audit_clients(exists),
+            Input::ProcessEnded { pid } => self.process_ended(pid),
+            Input::DebugLevel(level) => self.config.api.set_parameter("debug", level.to_string()),
         }
         self.run_timers();
     }
@@ -166,6 +179,7 @@ impl Core {
             self.resource_deadline(),
             self.jobs_deadline(),
             self.shutdown.deadline(),
+            self.client_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -206,6 +220,7 @@ impl Core {
         self.run_resource_timers();
         self.run_job_timers();
         self.run_shutdown_timers();
+        self.run_client_timers();
     }
 
     /// Compares the moment of this call with the deadline we had asked for.
@@ -301,9 +316,14 @@ impl Core {
             None
         };
         self.complete(&mut message, seq);
-        self.transmit(&message, &kind, seq);
+        if let Some(auth) = self.transmit(&message, &kind, seq) {
+            // Scripts and clients get to see it, as they do with messages of others.
+            message.push("auth", auth);
+        }
         if sequenced {
             self.process_own(&message);
+        } else {
+            self.show(Class::Protocol, &message);
         }
     }
 
@@ -340,7 +360,8 @@ impl Core {
         Some(node.uuid.unwrap_or([0; 16]))
     }
 
-    fn transmit(&mut self, message: &Message, kind: &str, seq: Option<u64>) {
+    /// Puts a message on all media and keeps it. Returns its signature, if the form that is sent has it as a field.
+    fn transmit(&mut self, message: &Message, kind: &str, seq: Option<u64>) -> Option<String> {
         let mut datagram = Vec::with_capacity(512);
         if let Err(error) = ha_wire::encode_datagram(
             message,
@@ -350,8 +371,9 @@ impl Core {
             &mut datagram,
         ) {
             self.error(format!("cannot send a message of type {kind}: {error}"));
-            return;
+            return None;
         }
+        let auth = signature_of(&datagram);
         let mut serial = None;
         if self.has_serial {
             let mut bytes = Vec::with_capacity(512);
@@ -370,6 +392,7 @@ impl Core {
         if let Some(seq) = seq {
             self.history.record(seq, sent, self.now.mono);
         }
+        auth
     }
 
     pub(crate) fn put_on_media(&mut self, sent: &Sent) {
@@ -459,10 +482,6 @@ impl Core {
         self.actions.push_back(action);
     }
 
-    pub(crate) fn event(&mut self, event: Event) {
-        self.act(Action::Event(event));
-    }
-
     pub(crate) fn log(&mut self, level: Level, text: impl Into<String>) {
         self.act(Action::Log {
             level,
@@ -508,6 +527,14 @@ impl Core {
             ));
         }
     }
+}
+
+/// The `auth` field of an encoded message: the last one of the string form, where the encoder puts it.
+fn signature_of(datagram: &[u8]) -> Option<String> {
+    let fields = datagram.strip_suffix(b"\n<<<\n\0")?;
+    let last = fields.rsplit(|byte| *byte == b'\n').next()?;
+    let auth = last.strip_prefix(b"auth=")?;
+    Some(String::from_utf8_lossy(auth).into_owned())
 }
 
 /// One link for each medium that can carry the node's messages (`wire-protocol.md` 6.5).

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ha_wire::{DecodeError, Message, Severity};
 
+use crate::api::Class;
 use crate::core::Core;
 use crate::history::Lookup;
 use crate::throttle::Cause;
@@ -110,8 +111,11 @@ impl Core {
         }
         self.learn_uuid(&source, message);
         match self.admit(&source, &kind, message) {
-            Verdict::Drop => {}
-            Verdict::Duplicate => self.refresh_link(&source, &medium_name),
+            Verdict::Drop => self.show(Class::Dropped, message),
+            Verdict::Duplicate => {
+                self.refresh_link(&source, &medium_name);
+                self.show(Class::Duplicate, message);
+            }
             Verdict::Deliver => {
                 if let Some(node) = self.find_mut(&source) {
                     node.heard = true;
@@ -136,6 +140,7 @@ impl Core {
             if current && message.hex("seq").is_none_or(|seq| seq <= self.last_sent()) {
                 let local = self.config.local.clone();
                 self.refresh_link(&local, medium);
+                self.show(Class::Duplicate, message);
             }
             return;
         }

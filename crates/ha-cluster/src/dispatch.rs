@@ -2,9 +2,10 @@
 
 use ha_wire::Message;
 
+use crate::Notification;
+use crate::api::Class;
 use crate::core::Core;
 use crate::jobs::text_fields;
-use crate::{Event, Notification};
 
 impl Core {
     /// A sequenced message of our own, right after it went out: processed like a received one.
@@ -12,8 +13,9 @@ impl Core {
         let local = self.config.local.clone();
         self.own_mut().heard = true;
         let for_us = message.text("dest").is_none_or(|dest| self.is_us(dest));
-        if let (true, Some(kind)) = (for_us, message.kind().map(str::to_owned)) {
-            self.dispatch(&local, &kind, message);
+        match message.kind().map(str::to_owned) {
+            Some(kind) if for_us => self.dispatch(&local, &kind, message),
+            _ => self.show(Class::Dropped, message),
         }
         self.try_comm_up();
     }
@@ -36,6 +38,11 @@ impl Core {
 
     /// A new message from a configured node (or from ourselves) that is for us.
     pub(crate) fn dispatch(&mut self, source: &str, kind: &str, message: &Message) {
+        self.handle_message(source, kind, message);
+        self.show_delivered(source, kind, message);
+    }
+
+    fn handle_message(&mut self, source: &str, kind: &str, message: &Message) {
         let ours = self.is_us(source);
         match kind {
             "status" => self.process_status(source, message),
@@ -53,6 +60,8 @@ impl Core {
             "delnode" => self.receive_delnode(message),
             "setweight" | "setsite" => self.receive_node_property(message),
             "shutdone" => self.receive_shutdone(source),
+            "query-cstatus" => self.answer_client_query(source, message),
+            "respond-cstatus" | "hbapi-clstat" => {}
             _ if !self.comm_up => {}
             "starting" if ours => {}
             "starting" => {
@@ -67,16 +76,15 @@ impl Core {
             "ip-request" if ours => {}
             "ip-request" => {
                 self.introduced(source);
-                self.for_scripts_and_clients(kind, message);
+                self.for_scripts(kind, message);
             }
             "ip-request-resp" if self.shutdown.in_progress() => {}
-            _ => self.for_scripts_and_clients(kind, message),
+            _ => self.for_scripts(kind, message),
         }
     }
 
-    /// Everything the daemon has no handler for goes to `rc.d` and to local clients.
-    fn for_scripts_and_clients(&mut self, kind: &str, message: &Message) {
-        self.event(Event::Message(message.clone()));
+    /// Everything the daemon has no handler for goes to `rc.d`.
+    fn for_scripts(&mut self, kind: &str, message: &Message) {
         // The name becomes a file name: one short word without a slash.
         let plain = kind.len() < 32
             && !kind.starts_with('.')

@@ -2,7 +2,7 @@
 
 use ha_wire::{KeyRing, Message};
 
-use crate::{JobId, JobOutcome};
+use crate::{ClientId, Credentials, Gone, JobId, JobOutcome, ProcessExists};
 
 /// One thing that happened outside the core.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Input<'a> {
     },
     /// [`crate::Core::next_deadline`] has come (calling it early or late is harmless).
     Timer,
-    /// A message from the FIFO or from a local client, without `src`, `seq` and the like.
+    /// A message from the FIFO, without `src`, `seq` and the like.
     Inject {
         /// The message as written; the core adds the automatic fields and treats it as sent by this node.
         message: Message,
@@ -42,4 +42,39 @@ pub enum Input<'a> {
     ClientStarting,
     /// All respawn clients have ended after [`crate::Action::StopClients`].
     ClientsGone,
+    /// Somebody connected to the registration socket.
+    ClientAccepted {
+        /// Number of the connection from now on.
+        client: ClientId,
+        /// Who, as the kernel says.
+        peer: Credentials,
+    },
+    /// A frame from a client. Any bytes.
+    ClientMessage {
+        /// Which connection.
+        client: ClientId,
+        /// Body of the frame.
+        body: &'a [u8],
+        /// Whether a process exists, for the check of a sign-on.
+        exists: ProcessExists,
+    },
+    /// A connection is gone; not said of those that [`crate::Action::CloseClient`] ends.
+    ClientGone {
+        /// Which connection.
+        client: ClientId,
+        /// How.
+        gone: Gone,
+    },
+    /// Answer to [`crate::Action::AuditClients`].
+    AuditClients {
+        /// Whether a process exists.
+        exists: ProcessExists,
+    },
+    /// A child of the daemon ended; it may be a client.
+    ProcessEnded {
+        /// Its number.
+        pid: u32,
+    },
+    /// SIGUSR1 or SIGUSR2 changed the debug level, which clients can ask for.
+    DebugLevel(i32),
 }

@@ -6,12 +6,13 @@
 //! [`Action`]; what takes time (scripts, releases, takeovers) is a [`Job`] whose end comes back as
 //! [`Input::JobEnded`].
 //!
-//! The rules are those of `wire-protocol.md` (sections 4 to 9) and `resource-protocol.md`; where a rule is implemented
-//! its section is named.
+//! The rules are those of `wire-protocol.md` (sections 4 to 9), `resource-protocol.md` and, for local clients,
+//! `client-api.md`; where a rule is implemented its section is named.
 #![forbid(unsafe_code)]
 
 mod action;
 mod admin;
+mod api;
 mod audit;
 mod config;
 mod core;
@@ -33,7 +34,8 @@ mod throttle;
 mod time;
 mod tracking;
 
-pub use action::{Action, Event, ExitKind, Level};
+pub use action::{Action, ExitKind, Level, Notice};
+pub use api::{ApiSettings, ClientId, Credentials, Gone, ProcessExists};
 pub use config::{
     AutoFailback, Config, Held, MediumKind, MediumSpec, NodeKind, NodeSpec, RestartState,
 };

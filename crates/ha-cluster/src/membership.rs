@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use ha_wire::Message;
 
+use crate::api::Class;
 use crate::core::{Core, REQNODES_REPEAT};
 use crate::node::Status;
 use crate::throttle::Cause;
-use crate::{Action, Event, Level, Notification};
+use crate::{Action, Level, Notification};
 
 /// How long a node may take to speak of its resources before we ask.
 const INTRODUCTION_WAIT: Duration = Duration::from_secs(2);
@@ -39,16 +40,14 @@ impl Core {
 
     fn link_changed(&mut self, node: String, link: String, up: bool) {
         let word = if up { "up" } else { "dead" };
-        self.notify(
-            "ifstat",
-            vec![
-                ("t".to_owned(), "ifstat".to_owned()),
-                ("node".to_owned(), node.clone()),
-                ("ifname".to_owned(), link.clone()),
-                ("st".to_owned(), word.to_owned()),
-            ],
-        );
-        self.event(Event::LinkStatus { node, link, up });
+        let fields = vec![
+            ("t".to_owned(), "ifstat".to_owned()),
+            ("node".to_owned(), node),
+            ("ifname".to_owned(), link),
+            ("st".to_owned(), word.to_owned()),
+        ];
+        self.show_fields(&fields);
+        self.notify("ifstat", fields);
     }
 
     /// How long a link of this node may be silent. The legacy uses the dead time of the node configured last for all
@@ -199,6 +198,7 @@ impl Core {
         }
         if ours {
             self.act(Action::FeedWatchdog);
+            self.show(Class::NoChange, message);
             return;
         }
         if changed {
@@ -214,10 +214,9 @@ impl Core {
                 status.word()
             ));
             self.notify("status", crate::jobs::text_fields(message));
-            self.event(Event::NodeStatus {
-                node: name,
-                status: status.word().to_owned(),
-            });
+            self.show(Class::Kept, message);
+        } else {
+            self.show(Class::NoChange, message);
         }
         self.acquire_when_peers_are_known();
     }
@@ -333,10 +332,8 @@ impl Core {
         node.tracking.died();
         let name = node.name.clone();
         self.warn(format!("node {name}: is dead"));
-        self.event(Event::NodeStatus {
-            node: name.clone(),
-            status: Status::Dead.word().to_owned(),
-        });
+        let internal = self.death_message(&name, is_ping);
+        self.show_fields(&internal);
         // Comm-up runs inside the processing of a death that completes it (`resource-protocol.md` 3.3).
         self.try_comm_up();
         if is_ping {
@@ -350,8 +347,8 @@ impl Core {
         self.acquire_when_peers_are_known();
     }
 
-    /// The internal status of a dead node for `rc.d/status` (`resource-protocol.md` 2.5).
-    pub(crate) fn notify_dead(&mut self, name: &str, ping: bool) {
+    /// The internal status of a dead node, for clients and for `rc.d/status` (`resource-protocol.md` 2.5).
+    fn death_message(&self, name: &str, ping: bool) -> Vec<(String, String)> {
         let mut fields = vec![
             ("t".to_owned(), "status".to_owned()),
             ("seq".to_owned(), "1".to_owned()),
@@ -362,6 +359,11 @@ impl Core {
         if ping {
             fields.push(("info".to_owned(), "ping".to_owned()));
         }
+        fields
+    }
+
+    pub(crate) fn notify_dead(&mut self, name: &str, ping: bool) {
+        let fields = self.death_message(name, ping);
         self.notify("status", fields);
     }
 

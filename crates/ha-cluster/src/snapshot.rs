@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub nodes: Vec<NodeSnapshot>,
     /// Resources.
     pub resources: ResourceSnapshot,
+    /// Names of the local clients that have signed on; those of casual ones are their process ids.
+    pub clients: Vec<String>,
     /// Counters.
     pub counters: Counters,
 }
@@ -106,6 +108,7 @@ impl Core {
                 stable: self.stable(),
                 jobs: self.jobs.count(),
             },
+            clients: self.api.names(),
             counters: self.counters,
         }
     }

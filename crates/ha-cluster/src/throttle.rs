@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A repeated condition is logged at most this often.
 const BEAT: Duration = Duration::from_secs(10);
 
-/// The conditions that somebody on the network can repeat at will.
+/// The conditions that somebody on the network, or a local client, can repeat at will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cause {
     /// A datagram did not decode or verify.
@@ -31,6 +31,31 @@ pub(crate) enum Cause {
     Stall,
     /// The notification queue is full.
     Queue,
+    /// A client sent what is no message, or not the one that is due.
+    ClientMessage,
+    /// A client's request is wrong.
+    ClientRequest,
+    /// A client speaks for another one.
+    Impersonation,
+    /// Somebody may not sign on; each reason by itself.
+    SignOn(Refused),
+}
+
+/// Why a client is refused (`client-api.md` 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Refused {
+    /// There is no such process.
+    BadPid,
+    /// The name is taken.
+    Duplicate,
+    /// It does not say who it is.
+    NoIds,
+    /// It is somebody else.
+    FalseIds,
+    /// It may not use the name.
+    Unauthorised,
+    /// It speaks for another process.
+    FalsePid,
 }
 
 #[derive(Debug, Default)]

@@ -114,6 +114,14 @@ impl Tracking {
         self.missing.insert(seq, due);
     }
 
+    /// The highest number seen, if something before it is missing.
+    pub(crate) fn highest_despite_gap(&self) -> Option<u64> {
+        if self.missing.is_empty() {
+            return None;
+        }
+        self.last
+    }
+
     /// Removes a number that will never come (5.8). True if it was missing.
     pub(crate) fn give_up(&mut self, seq: u64) -> bool {
         self.missing.remove(&seq).is_some()

@@ -466,7 +466,12 @@ impl Daemon {
                 }
             }
             Action::AnnounceAddresses => self.jobs.native.announce_all(&self.shell),
-            Action::Event(_) => {}
+            // Nobody can have connected yet.
+            Action::ToClient { .. }
+            | Action::CloseClient { .. }
+            | Action::ClientQueue { .. }
+            | Action::PauseClient { .. }
+            | Action::AuditClients => {}
             Action::Exit(kind) => self.end(kind),
         }
     }

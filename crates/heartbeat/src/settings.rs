@@ -1,7 +1,9 @@
 //! From the configuration to what the core and the media need.
 
-use ha_cluster::{AutoFailback, MediumKind, MediumSpec, NodeKind, NodeSpec, RestartState};
-use ha_config::{Config, Medium};
+use ha_cluster::{
+    ApiSettings, AutoFailback, MediumKind, MediumSpec, NodeKind, NodeSpec, RestartState,
+};
+use ha_config::{Config, Facility, HEARTBEAT_VERSION, HaCf, Medium};
 use ha_sys::media::MediumSetup;
 
 /// Who we are in this life: what does not stand in ha.cf.
@@ -44,6 +46,18 @@ pub(crate) fn core_config(config: &Config, identity: &Identity) -> ha_cluster::C
         restart: identity.restart,
         seed: identity.seed,
         pid: identity.pid,
+        api: api(ha_cf),
+    }
+}
+
+/// What local clients may ask for, and who they may be.
+fn api(ha_cf: &HaCf) -> ApiSettings {
+    let facility = ha_cf.logfacility.as_ref().and_then(Facility::code);
+    ApiSettings {
+        version: HEARTBEAT_VERSION.to_owned(),
+        parameters: ha_cf.parameters.clone(),
+        facility: facility.and_then(|code| code.checked_mul(8)),
+        rules: ha_cf.apiauth.clone(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ha_cluster::{
-    Action, AutoFailback, Config, Core, ExitKind, FailedGroup, Hold, Input, Job, JobId, JobOutcome,
-    Level, MediumKind, MediumSpec, NodeKind, NodeSpec, Now, Report, RestartState,
+    Action, ApiSettings, AutoFailback, Config, Core, ExitKind, FailedGroup, Hold, Input, Job,
+    JobId, JobOutcome, Level, MediumKind, MediumSpec, NodeKind, NodeSpec, Now, Report,
+    RestartState,
 };
 use ha_wire::{CompressionSettings, Encoding, Key, KeyRing, Message, Method};
 
@@ -200,6 +201,7 @@ impl World {
             restart,
             seed: settings.seed.wrapping_mul(31).wrapping_add(host as u64),
             pid: 1000 + host as u32,
+            api: ApiSettings::default(),
         }
     }
 
@@ -292,7 +294,13 @@ impl World {
                     self.hosts[host].clients_end = Some(self.now + time);
                 }
                 Action::Exit(kind) => self.exit(host, kind),
-                Action::FeedWatchdog | Action::AnnounceAddresses | Action::Event(_) => {}
+                Action::FeedWatchdog
+                | Action::AnnounceAddresses
+                | Action::ToClient { .. }
+                | Action::CloseClient { .. }
+                | Action::ClientQueue { .. }
+                | Action::PauseClient { .. }
+                | Action::AuditClients => {}
             }
         }
     }
