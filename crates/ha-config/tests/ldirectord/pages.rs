@@ -1,4 +1,4 @@
-//! Example, sample, manual page and compatibility page agree with the parser.
+//! The example of the article, manual page and compatibility page agree with the parser.
 
 use std::fs;
 use std::path::Path;
@@ -96,32 +96,6 @@ fn the_example_in_the_manual() {
     let parsed = parse(example.as_bytes(), "ldirectord.8", &FakeHost::default());
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     assert_eq!(parsed.value.expect("no error").virtuals.len(), 2);
-}
-
-/// The sample that is installed is valid, and so is each of its examples once the `#` is taken away.
-#[test]
-fn the_sample_and_what_is_commented_out_in_it() {
-    let sample = read("compat/doc/ldirectord.cf");
-    let without_marks: String = sample
-        .lines()
-        .map(|line| match line.strip_prefix('#') {
-            Some(example) if !example.is_empty() && !example.starts_with(' ') => example,
-            _ => line,
-        })
-        // It need not exist on the machine that tests.
-        .filter(|line| !line.starts_with("maintenancedir"))
-        .map(|line| line.to_owned() + "\n")
-        .collect();
-    for (text, services) in [(sample, 1), (without_marks, 9)] {
-        let parsed = parse(text.as_bytes(), "ldirectord.cf", &FakeHost::default());
-        let faults: Vec<_> = parsed
-            .diagnostics
-            .iter()
-            .filter(|said| said.severity <= Severity::Warn)
-            .collect();
-        assert!(faults.is_empty(), "{faults:?}");
-        assert_eq!(parsed.value.expect("no error").virtuals.len(), services);
-    }
 }
 
 /// The table of directives is that of the parser: each row but its last cell is made from it here.
