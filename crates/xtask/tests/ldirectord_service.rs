@@ -197,3 +197,32 @@ fn the_unit_ends_what_it_started() {
     }
     assert!(!unit.contains("ExecStop"));
 }
+
+/// Nothing in the unit is unknown to systemd or contradicts itself.
+#[test]
+fn systemd_takes_the_unit() {
+    let host = host();
+    let unit = host
+        .compat("systemd/ldirectord.service")
+        .replace("/usr/sbin/ldirectord", "/bin/sh");
+    host.write("ldirectord.service", &unit, 0o644);
+    let verified = std::process::Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(host.path("ldirectord.service"))
+        .output();
+    let output = match verified {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: there is no systemd-analyze");
+            return;
+        }
+        other => other.unwrap(),
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    // It also has its opinion of the machine's other units.
+    let about_ours: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("ldirectord.service"))
+        .collect();
+    assert!(about_ours.is_empty(), "{said}");
+    assert!(output.status.success(), "{said}");
+}
