@@ -5,6 +5,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,6 +58,47 @@ impl Browser {
     }
 }
 
+impl Browser {
+    /// How many requests have been answered.
+    pub fn answers(&self) -> usize {
+        self.0.look(|requests| {
+            requests
+                .iter()
+                .filter(|request| request.page.is_some())
+                .count()
+        })
+    }
+
+    /// The page of the request that was answered last.
+    pub fn latest_page(&self) -> Option<String> {
+        self.0.look(|requests| {
+            let mut pages = requests
+                .iter()
+                .rev()
+                .filter_map(|request| request.page.clone());
+            pages.next()
+        })
+    }
+
+    /// The longest time between the beginnings of two successive requests that were answered, of those whose second one
+    /// was begun after `begin`. None when there are no two.
+    pub fn longest_wait_since(&self, begin: Duration) -> Option<Duration> {
+        self.0.look(|requests| longest_wait(requests, begin))
+    }
+}
+
+fn longest_wait(requests: &[Request], begin: Duration) -> Option<Duration> {
+    let answered = requests.iter().filter(|request| request.page.is_some());
+    let mut begun: Vec<Duration> = answered.map(|request| request.begun).collect();
+    // They stand in the order of their ends.
+    begun.sort_unstable();
+    let waits = begun.windows(2).filter_map(|pair| match pair {
+        [first, second] if *second >= begin => Some(*second - *first),
+        _ => None,
+    });
+    waits.max()
+}
+
 impl Request {
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
@@ -76,23 +120,72 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let patience = Duration::from_micros(options.number("patience_us")?);
     let start = Instant::now();
     thread::spawn(move || {
+        let fetch = Arc::new(move || {
+            let begun = start.elapsed();
+            let page = fetch(address, patience);
+            let took = start.elapsed() - begun;
+            let page = page.as_deref().unwrap_or("-");
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{} {} {page}", begun.as_micros(), took.as_micros());
+        });
+        let mut workers = Workers::new(fetch);
         let mut next = start;
         loop {
-            // A thread each, so that a request that waits holds up no other.
-            thread::spawn(move || {
-                let begun = start.elapsed();
-                let page = fetch(address, patience);
-                let took = start.elapsed() - begun;
-                let page = page.as_deref().unwrap_or("-");
-                let mut out = std::io::stdout().lock();
-                let _ = writeln!(out, "{} {} {page}", begun.as_micros(), took.as_micros());
-            });
+            workers.work();
             next += interval;
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     });
     wait_for_the_end();
     Ok(())
+}
+
+/// Threads that do one thing again and again, as many as it takes so that a request that waits holds up no other. They
+/// are kept: in a user-mode kernel a new one for each request would cost more than the request.
+struct Workers<F> {
+    work: Arc<F>,
+    orders: Sender<()>,
+    taken: Arc<Mutex<Receiver<()>>>,
+    idle: Arc<AtomicUsize>,
+}
+
+impl<F: Fn() + Send + Sync + 'static> Workers<F> {
+    fn new(work: Arc<F>) -> Self {
+        let (orders, taken) = channel();
+        Workers {
+            work,
+            orders,
+            taken: Arc::new(Mutex::new(taken)),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Has it done once, at once.
+    fn work(&mut self) {
+        // Only we take from the number, so that whoever it counts is there for the order.
+        let reserve = |idle: usize| idle.checked_sub(1);
+        let reserved = self
+            .idle
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, reserve);
+        if reserved.is_err() {
+            let (work, taken, idle) = (
+                Arc::clone(&self.work),
+                Arc::clone(&self.taken),
+                Arc::clone(&self.idle),
+            );
+            thread::spawn(move || {
+                loop {
+                    let order = taken.lock().expect("no panic while held").recv();
+                    if order.is_err() {
+                        return;
+                    }
+                    work();
+                    idle.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        let _ = self.orders.send(());
+    }
 }
 
 /// The last word of the page, if it came within `patience`.
@@ -142,5 +235,17 @@ mod tests {
             None
         );
         assert_eq!(Request::parse("kernel: noise"), None);
+    }
+
+    #[test]
+    fn a_wait_lasts_from_one_answered_request_to_the_next() {
+        let requests: Vec<Request> = ["0 10 a", "100 10 a", "300 10 a", "200 900 -", "400 5 b"]
+            .iter()
+            .filter_map(|line| Request::parse(line))
+            .collect();
+        let micros = Duration::from_micros;
+        assert_eq!(longest_wait(&requests, micros(0)), Some(micros(200)));
+        assert_eq!(longest_wait(&requests, micros(350)), Some(micros(100)));
+        assert_eq!(longest_wait(&requests, micros(401)), None);
     }
 }

@@ -14,6 +14,10 @@ use crate::{Host, LabError, Result};
 /// A request must have come and its answer have gone within this time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many requests are answered at a time. These threads are kept: in a user-mode kernel a new one for each request would
+/// cost more than the request.
+const AT_A_TIME: usize = 16;
+
 /// A running web server. Dropping it closes its port, as a crash of the service would.
 pub struct WebServer {
     process: Child,
@@ -67,12 +71,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let text = options.get("text")?.to_owned();
     let listener = TcpListener::bind("0.0.0.0:80").doing(|| "port 80".into())?;
     println!("ready");
-    thread::spawn(move || {
-        for connection in listener.incoming().map_while(std::io::Result::ok) {
-            let text = text.clone();
-            thread::spawn(move || answer(&connection, &text));
-        }
-    });
+    for _ in 0..AT_A_TIME {
+        let listener = listener.try_clone().doing(|| "dup".into())?;
+        let text = text.clone();
+        thread::spawn(move || {
+            for connection in listener.incoming().map_while(std::io::Result::ok) {
+                answer(&connection, &text);
+            }
+        });
+    }
     wait_for_the_end();
     // Returning ends the process, and with it the port and every connection.
     Ok(())
