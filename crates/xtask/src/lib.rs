@@ -28,9 +28,9 @@ pub const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   demo [--fast] [--no-lvs]
-        Build heartbeat and show two directors fail over, live, in network namespaces.
+        Build heartbeat and show two directors and two real servers, live, in a user-mode kernel.
         --fast    timers below a second
-        --no-lvs  only the address, without ldirectord
+        --no-lvs  only the address, without ldirectord, in network namespaces of this machine
 
   test [NAME...]
         Run the tests of all crates, then the installed tree in network namespaces.

@@ -7,7 +7,7 @@ use xtask::Failure;
 
 fn main() -> ExitCode {
     // The hosts of the laboratory are this program, started again.
-    ha_lab::run_if_helper();
+    ha_lab::run_if_helper_or(&[xtask::demo::PROGRAM]);
     match xtask::run(std::env::args_os().skip(1)) {
         Ok(code) => code,
         Err(Failure::Usage(text)) => {

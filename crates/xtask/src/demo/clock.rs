@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Tells local time. The offset from UTC is asked for once; it does not change during a demonstration.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Clock {
     offset_seconds: i64,
 }
@@ -17,6 +18,16 @@ impl Clock {
         Clock {
             offset_seconds: offset(&text).unwrap_or(0),
         }
+    }
+
+    /// A clock at this offset, in seconds: for where nobody can be asked.
+    pub(super) fn with_offset(offset_seconds: i64) -> Clock {
+        Clock { offset_seconds }
+    }
+
+    /// Its offset from UTC in seconds.
+    pub(super) fn offset_seconds(&self) -> i64 {
+        self.offset_seconds
     }
 
     /// The present moment as `hh:mm:ss.mmm`.

@@ -1,14 +1,17 @@
 //! `cargo xtask demo`: the article's pair of directors, live.
 //!
-//! Two directors, a router and a client in network namespaces of this machine, connected by a bridge. Both directors run
-//! heartbeat with `ha.d-examples/lvs-dr-article`, started through its init script. The client asks the virtual address
-//! two hundred times a second while the directors crash, return, stand by and stop.
+//! Two directors, two real servers, a router and clients, connected by a bridge, in a user-mode kernel that has IPVS
+//! ([`guest`]). Both directors run heartbeat with `ha.d-examples/lvs-dr-article`, started through its init script, and
+//! heartbeat runs ldirectord. The clients fetch pages from the virtual address while a real server dies and returns, and
+//! while the directors crash, return, stand by and stop.
 //!
-//! Nothing is left behind, however the demonstration ends: the namespaces end with this process, and with them
-//! everything that runs or was written in them.
+//! With `--no-lvs` there is nothing behind the directors, which answer a client themselves; the hosts are then network
+//! namespaces of this machine, and only heartbeat is seen.
+//!
+//! Nothing is left behind, however the demonstration ends: the kernel and the namespaces end with this process, and with
+//! them everything that runs or was written in them.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use ha_lab::{Implementation, LabError};
 
@@ -16,22 +19,30 @@ use crate::cargo::{self, Profile};
 use crate::install::{self, LibDir};
 use crate::{Failure, debian};
 
+mod audience;
 mod clock;
+mod guest;
+mod play;
+mod real_servers;
 mod scene;
+mod story;
 mod table;
 mod watch;
 
-use scene::{Director, Scene};
-use table::Row;
+use clock::Clock;
+use scene::Scene;
 use watch::Watch;
+
+pub use guest::PROGRAM;
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
     /// Timers below a second instead of the article's.
     fast: bool,
-    /// Without ldirectord in haresources.
+    /// Without ldirectord in haresources, and without a kernel of our own.
     no_lvs: bool,
+    clock: Clock,
 }
 
 /// Runs `demo` with the rest of the command line. The exit code is 1 when the client ended unserved.
@@ -41,7 +52,10 @@ struct Options {
 pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
     use lexopt::prelude::*;
 
-    let mut options = Options::default();
+    let mut options = Options {
+        clock: Clock::new(),
+        ..Options::default()
+    };
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("fast") => options.fast = true,
@@ -49,10 +63,17 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
             other => return Err(other.unexpected().into()),
         }
     }
-    debian::provide(&[debian::LAB])?;
+    let kernel = (!options.no_lvs).then_some(debian::KERNEL);
+    let needs: Vec<_> = [debian::LAB].into_iter().chain(kernel).collect();
+    debian::provide(&needs)?;
     println!("Building heartbeat ...");
     install::install(&cargo::stage(), LibDir::Lib64, Profile::Release)?;
-    match show(options) {
+    let shown = if options.no_lvs {
+        show(options)
+    } else {
+        guest::show_in_a_kernel(options)
+    };
+    match shown {
         Ok(served) => Ok(if served {
             ExitCode::SUCCESS
         } else {
@@ -66,34 +87,38 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
                 );
                 println!("  sudo env \"PATH=$PATH\" cargo xtask demo");
             }
+            if !options.no_lvs {
+                println!(
+                    "Without a user-mode kernel, and without real servers: cargo xtask demo --no-lvs"
+                );
+            }
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Plays all steps; tells whether the client was served at the end.
+/// Plays all steps; tells whether the clients were served at the end.
 fn show(options: Options) -> ha_lab::Result<bool> {
     introduce(options);
     let scene = Scene::build(Implementation::Ours, options)?;
-    let mut watch = Watch::new(&scene)?;
+    let mut watch = Watch::new(&scene, options.clock);
     let mut rows = Vec::new();
-    let result = play(&scene, &mut watch, &mut rows);
+    let result = play::play(&scene, &mut watch, &mut rows);
     if let Err(error) = &result {
         watch.say(&format!("The demonstration stops here: {error}"));
         watch.say("The logs of both directors follow.");
         println!("{}", scene.logs());
     }
-    let served = watch.client_is_served();
-    println!("\n{}", table::render(&rows));
-    println!(
-        "{}",
-        if served {
-            "The client is served."
-        } else {
-            "The client is NOT served."
-        }
-    );
+    let served = watch.clients_are_served();
+    println!("\n{}", table::render(&rows, scene.interval()));
+    let clients = if options.no_lvs {
+        "client is"
+    } else {
+        "clients are"
+    };
+    let not = if served { "" } else { " NOT" };
+    println!("The {clients}{not} served.");
     Ok(served && result.is_ok())
 }
 
@@ -102,61 +127,23 @@ fn introduce(options: Options) {
         "Two directors, lvs1 (192.168.6.122, preferred) and lvs2 (192.168.6.123), and the address {}.",
         scene::VIP
     );
+    if options.no_lvs {
+        println!("Only the address moves (--no-lvs): the directors answer the client themselves.");
+        println!("A client asks {} every 5 ms.", scene::VIP);
+    } else {
+        println!(
+            "Behind them two real servers, real1 (192.168.6.42, weight 2) and real2 (192.168.6.46, weight 3), direct routing."
+        );
+        println!(
+            "Three clients fetch http://{}/ ten times a second.",
+            scene::VIP
+        );
+    }
     let timers = if options.fast {
         "sub-second timers (--fast)"
     } else {
         "the article's timers: dead after 10 s"
     };
     println!("Configuration: ha.d-examples/lvs-dr-article, {timers}.");
-    if options.no_lvs {
-        println!("Only the address moves (--no-lvs).");
-    } else {
-        println!(
-            "In the place of ldirectord stands a small script that only notes whether it was started."
-        );
-    }
-    println!(
-        "A client asks {} every 5 ms. Ctrl-C ends everything and leaves nothing behind.\n",
-        scene::VIP
-    );
-}
-
-/// The steps, in order. Each ends when the client is answered by the director that should hold the address.
-fn play(scene: &Scene, watch: &mut Watch<'_>, rows: &mut Vec<Row>) -> ha_lab::Result<()> {
-    let [lvs1, lvs2] = [Director::Lvs1, Director::Lvs2];
-
-    watch.headline("Both directors start heartbeat");
-    watch.during(|| scene.start(lvs1))?;
-    watch.during(|| scene.start(lvs2))?;
-    watch.until_served_by(lvs1, scene.patience())?;
-    // A node that has just started announces a longer dead time; what comes next shall be measured without.
-    watch.rest(scene.settling());
-
-    let mut step = |watch: &mut Watch<'_>,
-                    title: &str,
-                    to: Director,
-                    action: &(dyn Fn() -> ha_lab::Result<()> + Sync)| {
-        watch.headline(title);
-        let begin = watch.now();
-        let done = watch
-            .during(action)
-            .and_then(|()| watch.until_served_by(to, scene.patience()));
-        rows.push(Row {
-            step: title.to_owned(),
-            gap: watch.longest_gap_since(begin),
-            served_by: watch.served_by(),
-        });
-        done
-    };
-    step(watch, "lvs1 crashes (power cut)", lvs2, &|| {
-        scene.crash(lvs1)
-    })?;
-    step(watch, "lvs1 returns (boot, init script)", lvs1, &|| {
-        scene.boot(lvs1)
-    })?;
-    watch.rest(scene.settling());
-    step(watch, "hb_standby on lvs1", lvs2, &|| scene.standby(lvs1))?;
-    watch.rest(Duration::from_secs(2));
-    step(watch, "heartbeat -k on lvs2", lvs1, &|| scene.stop(lvs2))?;
-    Ok(())
+    println!("Ctrl-C ends everything and leaves nothing behind.");
 }

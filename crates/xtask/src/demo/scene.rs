@@ -4,9 +4,13 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_lab::{Host, HostSpec, Implementation, Lab, LabError, PowerUp, Result};
+use ha_lab::{Host, HostSpec, Implementation, Lab, LabError, PowerUp, Result, millis, wait_until};
 
 use super::Options;
+use super::audience::Client;
+use super::real_servers::{REAL_SERVERS, RealServers};
+use super::story::FILES;
+use super::watch::Goal;
 use crate::cargo;
 
 /// The address that moves.
@@ -59,14 +63,25 @@ impl Director {
     }
 }
 
+/// How often a client asks a director itself, and how often it fetches a page from a real server.
+const PROBE_INTERVAL: Duration = millis(5);
+const PAGE_INTERVAL: Duration = millis(100);
+/// How long a client waits for a page.
+const PAGE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// With direct routing a client has to sit in front of the directors like any other; these are its addresses.
+const FIRST_CLIENTS: [&str; 3] = ["client1", "client2", "client3"];
+const MORE_CLIENTS: [&str; 3] = ["client4", "client5", "client6"];
+
 /// Everything on stage. Dropping it ends the hosts.
 pub(super) struct Scene {
     // Hosts end before their lab: fields are dropped in this order.
     directors: [Arc<Host>; 2],
-    pub(super) client: Arc<Host>,
+    clients: Vec<(&'static str, Arc<Host>)>,
+    real_servers: Option<RealServers>,
     _router: Arc<Host>,
     _lab: Lab,
-    fast: bool,
+    options: Options,
 }
 
 impl Scene {
@@ -74,7 +89,18 @@ impl Scene {
     pub(super) fn build(implementation: Implementation, options: Options) -> Result<Scene> {
         let lab = Lab::new("demo")?;
         let router = lab.host(HostSpec::new("router").nic_on("eth0", "lan", &ROUTER))?;
-        let client = lab.host(HostSpec::new("client").nic("eth0", "192.168.6.200/24"))?;
+        let (real_servers, names) = if options.no_lvs {
+            (None, vec!["client"])
+        } else {
+            let names = [FIRST_CLIENTS, MORE_CLIENTS].concat();
+            (Some(RealServers::build(&lab, VIP)?), names)
+        };
+        let client = |(number, name): (usize, &'static str)| {
+            let address = format!("192.168.6.{}/24", 200 + number);
+            Ok::<_, LabError>((name, lab.host(HostSpec::new(name).nic("eth0", &address))?))
+        };
+        let clients = names.into_iter().enumerate().map(client);
+        let clients = clients.collect::<Result<Vec<_>>>()?;
         let director = |which: Director| {
             let address = format!("{}/24", which.address());
             let host = lab.host(
@@ -83,17 +109,105 @@ impl Scene {
                     .nic("eth0", &address),
             )?;
             configure(&host, which, options)?;
-            connect(&host)?;
+            bring_up(&host, options)?;
             Ok::<_, LabError>(host)
         };
         let directors = [director(Director::Lvs1)?, director(Director::Lvs2)?];
         Ok(Scene {
             directors,
-            client,
+            clients,
+            real_servers,
             _router: router,
             _lab: lab,
-            fast: options.fast,
+            options,
         })
+    }
+
+    /// Whether there is anything behind the directors.
+    pub(super) fn has_real_servers(&self) -> bool {
+        self.real_servers.is_some()
+    }
+
+    /// What it takes for the clients to be served by this director.
+    pub(super) fn goal(&self, holder: Director) -> Goal {
+        let servers = if self.has_real_servers() {
+            REAL_SERVERS.map(|server| server.name).to_vec()
+        } else {
+            vec![holder.short()]
+        };
+        Goal {
+            holder,
+            servers,
+            all_of_them: false,
+        }
+    }
+
+    /// How often a client asks.
+    pub(super) fn interval(&self) -> Duration {
+        if self.has_real_servers() {
+            PAGE_INTERVAL
+        } else {
+            PROBE_INTERVAL
+        }
+    }
+
+    /// The clients that ask from the beginning.
+    pub(super) fn first_clients(&self) -> Result<Vec<Client>> {
+        self.start_clients(&MORE_CLIENTS, false)
+    }
+
+    /// The clients that come later.
+    pub(super) fn more_clients(&self) -> Result<Vec<Client>> {
+        self.start_clients(&MORE_CLIENTS, true)
+    }
+
+    /// Starts the clients that are in this list, or those that are not.
+    fn start_clients(&self, list: &[&str], listed: bool) -> Result<Vec<Client>> {
+        let chosen = self
+            .clients
+            .iter()
+            .filter(|(name, _)| list.contains(name) == listed);
+        let start = |(name, host): &(&str, Arc<Host>)| {
+            if self.has_real_servers() {
+                let browser = host.browse(VIP, PAGE_INTERVAL, PAGE_PATIENCE)?;
+                Ok(Client::new(name, Box::new(browser)))
+            } else {
+                let probe = host.probe(VIP, PROBE_INTERVAL)?;
+                Ok(Client::new(name, Box::new(probe)))
+            }
+        };
+        chosen.map(start).collect()
+    }
+
+    /// Kills the web server of a real server.
+    pub(super) fn stop_web(&self, name: &str) {
+        if let Some(real_servers) = &self.real_servers {
+            real_servers.stop(name);
+        }
+    }
+
+    /// Starts it again.
+    pub(super) fn start_web(&self, name: &str) -> Result<()> {
+        let start = |real_servers: &RealServers| real_servers.start(name);
+        self.real_servers.as_ref().map_or(Ok(()), start)
+    }
+
+    /// Waits until a director sends clients to every real server again.
+    pub(super) fn until_all_have_weight(&self, which: Director) -> Result<()> {
+        wait_until("every real server in the table", self.patience(), || {
+            let table = self.host(which).sh("ipvsadm -Sn");
+            table.is_ok_and(|table| {
+                REAL_SERVERS.iter().all(|server| {
+                    let wanted = format!("-r {}:80 -g -w {}", server.address, server.weight);
+                    table.stdout.contains(&wanted)
+                })
+            })
+        })
+    }
+
+    /// The kernel's table on a director, as an administrator looks at it.
+    pub(super) fn ipvs_table(&self, which: Director) -> Result<String> {
+        Ok(self.host(which).sh("ipvsadm -Ln")?.stdout)
     }
 
     /// The host of a director.
@@ -125,7 +239,7 @@ impl Scene {
     /// Switches it on again; the init script runs as it does at boot.
     pub(super) fn boot(&self, which: Director) -> Result<()> {
         self.host(which).power_up(PowerUp::DiskKept)?;
-        connect(self.host(which))?;
+        bring_up(self.host(which), self.options)?;
         self.start(which)
     }
 
@@ -141,19 +255,22 @@ impl Scene {
 
     /// How long a step may take before it counts as failed.
     pub(super) fn patience(&self) -> Duration {
-        Duration::from_secs(if self.fast { 30 } else { 60 })
+        Duration::from_secs(if self.options.fast { 30 } else { 60 })
     }
 
     /// How long the pair is left alone after a start: a node that has just started announces two seconds more of dead
     /// time for its first five.
     pub(super) fn settling(&self) -> Duration {
-        Duration::from_secs(if self.fast { 2 } else { 7 })
+        Duration::from_secs(if self.options.fast { 2 } else { 7 })
     }
 
     /// The logs of both directors, for a person who has to find out what went wrong.
     pub(super) fn logs(&self) -> String {
         Director::ALL
-            .map(|which| format!("---- {} ----\n{}", which.node(), self.host(which).log()))
+            .map(|which| {
+                let logs = FILES.map(|file| self.host(which).log_file(file));
+                format!("---- {} ----\n{}", which.node(), logs.concat())
+            })
             .concat()
     }
 }
@@ -180,14 +297,18 @@ fn configure(host: &Host, which: Director, options: Options) -> Result<()> {
             "/etc/ha.d/conf/ldirectord.cf",
             &example("conf/ldirectord.cf")?,
         )?;
-        host.write_mode("/etc/ha.d/resource.d/ldirectord", LDIRECTORD, 0o755)?;
     }
     host.write("/etc/ha.d/haresources", &haresources)
 }
 
-/// What the system does at every boot: the route out, over which ping_group is reached.
-fn connect(host: &Host) -> Result<()> {
-    host.sh("ip route add default via 192.168.6.254").map(drop)
+/// What the system does at every boot: the route out, over which ping_group is reached; and the one line of sysctl that
+/// a director with `persistent` and `quiescent` needs, so that nobody stays with a dead real server (`ldirectord` says it).
+fn bring_up(host: &Host, options: Options) -> Result<()> {
+    host.sh("ip route add default via 192.168.6.254")?;
+    if !options.no_lvs {
+        host.sh("sysctl -q -w net.ipv4.vs.expire_quiescent_template=1")?;
+    }
+    Ok(())
 }
 
 /// The article's ha.cf with timers that show more in less time. A dead time below a second needs no courage on a bridge
@@ -209,26 +330,6 @@ fn example(name: &str) -> Result<String> {
         .join(name);
     fs::read_to_string(&path).map_err(|error| LabError::Io(path.display().to_string(), error))
 }
-
-/// Stands in for ldirectord: finds its configuration as the real one does, and notes whether it was started.
-const LDIRECTORD: &str = r#"#!/bin/sh
-state=/var/run/ldirectord.demo
-case "$2" in
-start)
-    [ -f "/etc/ha.d/conf/$1" ] || { echo "Config file $1 not found"; exit 1; }
-    : >"$state"
-    ;;
-stop)
-    rm -f "$state"
-    ;;
-status)
-    if [ -f "$state" ]; then echo "ldirectord is running"; else echo "ldirectord is stopped"; exit 3; fi
-    ;;
-*)
-    exit 1
-    ;;
-esac
-"#;
 
 #[cfg(test)]
 mod tests {
@@ -263,5 +364,10 @@ mod tests {
             assert!(ha_cf.contains(&format!("node {}\n", which.node())));
         }
         assert!(example("haresources").unwrap().contains(VIP));
+        let ldirectord_cf = example("conf/ldirectord.cf").unwrap();
+        for server in REAL_SERVERS {
+            let line = format!("real={}:80 gate {}\n", server.address, server.weight);
+            assert!(ldirectord_cf.contains(&line), "{line}");
+        }
     }
 }

@@ -1,79 +1,61 @@
-//! The observer: prints a line whenever somebody gains or loses the address, whenever the client's luck changes, and
+//! The observer: prints a line whenever somebody gains or loses the address, whenever a client's luck changes, and
 //! whatever the directors' logs say that matters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ha_lab::{LabError, Probe, Result};
+use ha_lab::{LabError, Result};
 
+use super::audience::Client;
 use super::clock::Clock;
 use super::scene::{Director, Scene, VIP};
+use super::story;
 
-/// How often the client asks.
-const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 /// How often the observer looks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// Silence of this length is worth a line. Shorter gaps appear in the table only.
-const SILENCE: Duration = Duration::from_millis(200);
-/// A step is over when the right director has served the client for this long.
+const LOOK_INTERVAL: Duration = Duration::from_millis(40);
+/// A step is over when the right ones have served the clients for this long.
 const STEADY: Duration = Duration::from_millis(500);
 
-/// Log lines that tell the story; everything else stays in the log.
-const STORY: &[&str] = &[
-    ": is dead",
-    "is running ResourceManager",
-    "Acquiring resource group",
-    "Releasing resource group",
-    "wants to go standby",
-    "Heartbeat shutdown in progress",
-    "Heartbeat shutdown complete",
-    "Received shutdown notice",
-    "Status update for node",
-    "Heartbeat restart on node",
-    "Configuration validated",
-    "ERROR",
-    "CRIT",
-];
+/// What a step leads to.
+#[derive(Clone, Debug)]
+pub(super) struct Goal {
+    /// This director alone holds the address.
+    pub(super) holder: Director,
+    /// Every client is answered by one of these.
+    pub(super) servers: Vec<&'static str>,
+    /// Each of them is needed: no client may be left to the others alone.
+    pub(super) all_of_them: bool,
+}
 
 /// The observer.
 pub(super) struct Watch<'a> {
     scene: &'a Scene,
-    probe: Probe,
+    clients: Vec<Client>,
     clock: Clock,
     holders: Vec<Director>,
-    client: ClientView,
-    /// How much of each director's log has been read.
-    read: HashMap<&'static str, usize>,
+    /// How much of each director's logs has been read.
+    read: HashMap<(&'static str, &'static str), usize>,
 }
 
-/// What the client sees.
-struct ClientView {
-    server: Option<String>,
-    answers: usize,
-    /// When the number of answers last grew.
-    heard: Instant,
-    silent: bool,
-}
+/// The beginning of a step, by the clocks of the clients.
+pub(super) struct Beginning(Vec<Duration>);
 
 impl<'a> Watch<'a> {
-    /// Starts the client.
-    pub(super) fn new(scene: &'a Scene) -> Result<Watch<'a>> {
-        let probe = scene.client.probe(VIP, PROBE_INTERVAL)?;
-        let client = ClientView {
-            server: None,
-            answers: 0,
-            heard: Instant::now(),
-            silent: true,
-        };
-        Ok(Watch {
+    /// Nobody has been seen yet.
+    pub(super) fn new(scene: &'a Scene, clock: Clock) -> Watch<'a> {
+        Watch {
             scene,
-            probe,
-            clock: Clock::new(),
+            clients: Vec::new(),
+            clock,
             holders: Vec::new(),
-            client,
             read: HashMap::new(),
-        })
+        }
+    }
+
+    /// More clients to look after.
+    pub(super) fn welcome(&mut self, clients: Vec<Client>) {
+        self.clients.extend(clients);
     }
 
     /// Prints a line with the time of day.
@@ -87,9 +69,9 @@ impl<'a> Watch<'a> {
         self.say(&format!("== {text}"));
     }
 
-    /// The client's clock, for [`Watch::longest_gap_since`].
-    pub(super) fn now(&self) -> Duration {
-        self.probe.now()
+    /// The moment, for [`Watch::longest_wait_since`].
+    pub(super) fn now(&self) -> Beginning {
+        Beginning(self.clients.iter().map(Client::now).collect())
     }
 
     /// Observes while something is done.
@@ -106,15 +88,13 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Observes until this director alone holds the address and the client has been answered by it for a while.
-    pub(super) fn until_served_by(&mut self, which: Director, limit: Duration) -> Result<()> {
+    /// Observes until a goal has been reached and kept for a while.
+    pub(super) fn until(&mut self, goal: &Goal, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         let mut since: Option<Instant> = None;
         loop {
             self.look();
-            let good =
-                self.holders == [which] && self.served_by().as_deref() == Some(which.short());
-            since = if good {
+            since = if self.reached(goal) {
                 Some(since.unwrap_or_else(Instant::now))
             } else {
                 None
@@ -124,12 +104,28 @@ impl<'a> Watch<'a> {
             }
             if Instant::now() >= deadline {
                 return Err(LabError::Timeout(
-                    format!("{} serves the client", which.short()),
+                    format!(
+                        "{} serves the clients by {}",
+                        goal.holder.short(),
+                        goal.servers.join(" and ")
+                    ),
                     limit,
                 ));
             }
             thread::sleep(LOOK_INTERVAL);
         }
+    }
+
+    fn reached(&self, goal: &Goal) -> bool {
+        let served_well = |client: &Client| {
+            client
+                .served_by()
+                .is_some_and(|server| goal.servers.contains(&server))
+        };
+        let used = self.servers();
+        self.holders == [goal.holder]
+            && self.clients.iter().all(served_well)
+            && (!goal.all_of_them || goal.servers.iter().all(|server| used.contains(server)))
     }
 
     /// Observes for a while.
@@ -141,33 +137,30 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The longest time without an answer since a moment of [`Watch::now`]. An answer that is still missing counts up
-    /// to now.
-    pub(super) fn longest_gap_since(&self, begin: Duration) -> Duration {
-        let report = self.probe.report(Duration::ZERO);
-        let past = report
-            .gaps
-            .iter()
-            .filter(|gap| gap.begin + gap.length >= begin)
-            .map(|gap| gap.length)
-            .max();
-        let present = if self.client.silent {
-            self.client.heard.elapsed()
-        } else {
-            Duration::ZERO
-        };
-        past.unwrap_or_default().max(present)
+    /// The longest time that any of the clients of that moment has been without an answer since.
+    pub(super) fn longest_wait_since(&self, begin: &Beginning) -> Duration {
+        let clients = self.clients.iter().zip(&begin.0);
+        clients
+            .map(|(client, begin)| client.longest_wait_since(*begin))
+            .max()
+            .unwrap_or_default()
     }
 
-    /// The director that answers the client now.
+    /// Who answers now; nobody if a client waits.
     pub(super) fn served_by(&self) -> Option<String> {
-        self.client.server.clone().filter(|_| !self.client.silent)
+        let all = !self.clients.is_empty() && self.clients.iter().all(|c| c.served_by().is_some());
+        let names: Vec<&str> = self.servers().into_iter().collect();
+        all.then(|| names.join(" "))
     }
 
-    /// Whether the client gets answers now.
-    pub(super) fn client_is_served(&mut self) -> bool {
+    /// Whether every client gets answers now.
+    pub(super) fn clients_are_served(&mut self) -> bool {
         self.look();
-        !self.client.silent
+        self.served_by().is_some()
+    }
+
+    fn servers(&self) -> BTreeSet<&str> {
+        self.clients.iter().filter_map(Client::served_by).collect()
     }
 
     fn look(&mut self) {
@@ -177,60 +170,29 @@ impl<'a> Watch<'a> {
             self.say(&holders_text(&holders));
             self.holders = holders;
         }
-        let (answers, server) = (self.probe.answers(), self.probe.latest_server());
-        if let Some(text) = self.client.update(answers, server) {
+        let news: Vec<String> = self.clients.iter_mut().filter_map(Client::look).collect();
+        for text in news {
             self.say(&text);
         }
     }
 
     fn read_logs(&mut self) {
         for which in Director::ALL {
-            let log = self.scene.host(which).log();
-            let read = self.read.entry(which.short()).or_default();
-            // Whole lines only; the rest is read next time.
-            let Some(fresh) = log
-                .get(*read..)
-                .and_then(|rest| rest.rfind('\n').and_then(|end| rest.get(..=end)))
-            else {
-                continue;
-            };
-            *read += fresh.len();
-            let lines: Vec<String> = fresh
-                .lines()
-                .filter(|line| tells(line))
-                .map(without_prefix)
-                .collect();
-            for line in lines {
-                self.say(&format!("  {} log: {line}", which.short()));
+            for file in story::FILES {
+                let log = self.scene.host(which).log_file(file);
+                let read = self.read.entry((which.short(), file)).or_default();
+                // Whole lines only; the rest is read next time.
+                let Some(fresh) = log
+                    .get(*read..)
+                    .and_then(|rest| rest.rfind('\n').and_then(|end| rest.get(..=end)))
+                else {
+                    continue;
+                };
+                *read += fresh.len();
+                for text in fresh.lines().filter_map(|line| story::told(file, line)) {
+                    self.say(&format!("  {} {text}", which.short()));
+                }
             }
-        }
-    }
-}
-
-impl ClientView {
-    /// Takes in what the probe has seen; returns what is worth telling.
-    fn update(&mut self, answers: usize, server: Option<String>) -> Option<String> {
-        if answers == self.answers {
-            if !self.silent && self.heard.elapsed() >= SILENCE {
-                self.silent = true;
-                return Some("client: no answer".into());
-            }
-            return None;
-        }
-        let silence = self.heard.elapsed();
-        let was_silent = std::mem::replace(&mut self.silent, false);
-        (self.answers, self.heard) = (answers, Instant::now());
-        let server = server.map(|name| name.split('.').next().unwrap_or_default().to_owned());
-        let changed = server != self.server;
-        self.server = server;
-        let name = self.server.as_deref().unwrap_or("somebody");
-        match (was_silent, changed) {
-            (true, _) => Some(format!(
-                "client: served by {name}, after {:.3} s without",
-                silence.as_secs_f64()
-            )),
-            (false, true) => Some(format!("client: served by {name}")),
-            (false, false) => None,
         }
     }
 }
@@ -240,56 +202,5 @@ fn holders_text(holders: &[Director]) -> String {
         [] => format!("{VIP} is held by nobody"),
         [one] => format!("{VIP} is held by {}", one.short()),
         _ => format!("{VIP} is held by BOTH"),
-    }
-}
-
-fn tells(line: &str) -> bool {
-    STORY.iter().any(|text| line.contains(text))
-}
-
-/// A log line without program, process id and date, which say nothing new here.
-fn without_prefix(line: &str) -> String {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let dated = words
-        .get(1)
-        .is_some_and(|word| word.len() == 19 && word.contains('_'));
-    if dated {
-        words.get(2..).unwrap_or_default().join(" ")
-    } else {
-        words.join(" ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes_go_and_levels_stay() {
-        let line = "heartbeat[98]: 2026/11/23_22:07:48 WARN: node lvs1.okooo.cn: is dead";
-        assert!(tells(line));
-        assert_eq!(without_prefix(line), "WARN: node lvs1.okooo.cn: is dead");
-        assert_eq!(without_prefix("something else"), "something else");
-    }
-
-    #[test]
-    fn the_client_is_silent_until_answered() {
-        let mut view = ClientView {
-            server: None,
-            answers: 0,
-            heard: Instant::now(),
-            silent: true,
-        };
-        assert_eq!(view.update(0, None), None);
-        assert!(
-            view.update(1, Some("lvs1.okooo.cn".into()))
-                .is_some_and(|text| text.contains("served by lvs1, after"))
-        );
-        assert_eq!(view.update(2, Some("lvs1.okooo.cn".into())), None);
-        assert_eq!(
-            view.update(3, Some("lvs2.okooo.cn".into())).as_deref(),
-            Some("client: served by lvs2")
-        );
-        assert!(!view.silent);
     }
 }

@@ -43,6 +43,12 @@ pub(super) fn place(
                 let contents = fs::read(&source).map_err(Failure::at(&source))?;
                 put(destination, &path, &Content::File(&contents, 0o755))?;
             }
+            What::GroupProgram { program, group } => {
+                let source = sources.programs.join(program);
+                let contents = fs::read(&source).map_err(Failure::at(&source))?;
+                put(destination, &path, &Content::File(&contents, 0o555))?;
+                notes.extend(give_to_group(&path, group)?);
+            }
             What::Text { source, mode } => {
                 let source = sources.texts.join(source);
                 let text = fs::read_to_string(&source).map_err(Failure::at(&source))?;
@@ -141,18 +147,47 @@ fn give_to(path: &Path, owner: &str) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Lets a program run for a group, whoever starts it. As with [`give_to`], what cannot be done is a note, and the program
+/// an ordinary one.
+fn give_to_group(path: &Path, group: &str) -> Result<Option<String>, Failure> {
+    let Some(id) = group_id(group) else {
+        return Ok(Some(format!(
+            "no group {group} here: {} runs for whoever starts it",
+            path.display()
+        )));
+    };
+    match chown(path, Some(0), Some(id)) {
+        // In this order, because a change of the owner takes the bit away.
+        Ok(()) => set_mode(path, 0o2555).map(|()| None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Some(format!(
+            "not root: {} runs for whoever starts it",
+            path.display()
+        ))),
+        Err(error) => Err(Failure::at(path)(error)),
+    }
+}
+
 /// User and group id of a user, as the system's own look-up sees them.
 fn ids(user: &str) -> Option<(u32, u32)> {
     if user == "root" {
         return Some((0, 0));
     }
-    let output = Command::new("getent")
-        .args(["passwd", user])
-        .output()
-        .ok()?;
-    let line = String::from_utf8(output.stdout).ok()?;
+    let line = look_up("passwd", user)?;
     let mut fields = line.trim_end().split(':').skip(2);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+fn group_id(group: &str) -> Option<u32> {
+    look_up("group", group)?.split(':').nth(2)?.parse().ok()
+}
+
+/// The line of one of the system's databases.
+fn look_up(database: &str, name: &str) -> Option<String> {
+    let output = Command::new("getent")
+        .args([database, name])
+        .output()
+        .ok()?;
+    String::from_utf8(output.stdout).ok()
 }
 
 #[cfg(test)]
@@ -170,6 +205,7 @@ mod tests {
         fs::write(programs.join("heartbeat"), "the daemon").unwrap();
         fs::write(programs.join("ha-tools"), "the tools").unwrap();
         fs::write(programs.join("ldirectord"), "the director").unwrap();
+        fs::write(programs.join("cl_status"), "the status").unwrap();
         let sources = Sources {
             programs,
             texts: crate::cargo::workspace().join("compat"),
@@ -194,6 +230,14 @@ mod tests {
                     assert_eq!(meta.mode() & 0o7777, mode, "{}", path.display());
                 }
                 What::Program(_) => assert_eq!(meta.mode() & 0o7777, 0o755),
+                What::GroupProgram { group, .. } => {
+                    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+                    let wanted = match group_id(group) {
+                        Some(id) if is_root => (0o2555, id),
+                        _ => (0o555, meta.gid()),
+                    };
+                    assert_eq!((meta.mode() & 0o7777, meta.gid()), wanted);
+                }
                 What::Link(target) => {
                     let wanted = match target.ends_with("/ldirectord") {
                         true => "the director",

@@ -1,7 +1,7 @@
 //! What is installed, and where: the list of `install-and-cli.md` 1.1 as far as this version covers it.
 //!
-//! Three programs are installed. `heartbeat` and `ldirectord` are the daemons; `ha-tools` is everything small, and finds
-//! out by the name it was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
+//! Four programs are installed. `heartbeat` and `ldirectord` are the daemons; `cl_status` has a group of its own when it
+//! runs, and so contains nothing else; `ha-tools` is everything small, and finds out by the name it was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
 //! daemon knows them by that and does their work itself, while a file that the administrator puts in the place of such
 //! a link is run as a script.
 
@@ -41,6 +41,9 @@ const DOC: &str = "/usr/share/doc/heartbeat-2.1.4";
 const DIRECTOR_DOC: &str = "/usr/share/doc/heartbeat-ldirectord-2.1.4";
 /// The director of virtual services; the link among the resource scripts leads to it.
 const DIRECTOR: &str = "/usr/sbin/ldirectord";
+/// What anybody may ask the daemon with. The register socket lies in a directory that only the group may enter, and the
+/// daemon of 2.1 answers only to it (`client-api.md` 1.1 and 5).
+const STATUS: &str = "/usr/bin/cl_status";
 const MAN: &str = "/usr/share/man";
 
 /// One thing in the tree.
@@ -64,6 +67,13 @@ pub enum What {
     },
     /// A program that cargo built, of this name.
     Program(&'static str),
+    /// A program that belongs to this group when it runs: mode 2555, owner root.
+    GroupProgram {
+        /// Its name.
+        program: &'static str,
+        /// The group. Where there is none of this name, the program is an ordinary one.
+        group: &'static str,
+    },
     /// A file of `compat/`, with `@HA_BIN@` replaced by the programs' directory.
     Text {
         /// Path below `compat/`.
@@ -124,6 +134,7 @@ const SAMPLES: &[(&str, &str)] = &[
 /// Manual pages, from `compat/man/`.
 const MANUALS: &[&str] = &[
     "authkeys.5",
+    "cl_status.1",
     "ha.cf.5",
     "haresources.5",
     "hb_addnode.1",
@@ -137,7 +148,7 @@ const MANUALS: &[&str] = &[
 ];
 
 /// Tools that lie beside the daemon.
-const LIB_TOOLS: &[&str] = &["findif", "ipfail", "send_arp"];
+const LIB_TOOLS: &[&str] = &["api_test", "findif", "ipfail", "send_arp"];
 
 /// Tools of [`SHARE`]. Scripts in the field call them by either directory, so each is linked into the other.
 const SHARE_TOOLS: &[&str] = &[
@@ -184,6 +195,13 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
     add(format!("{lib}/heartbeat"), What::Program("heartbeat"));
     add(tools.clone(), What::Program("ha-tools"));
     add(DIRECTOR.into(), What::Program("ldirectord"));
+    add(
+        STATUS.into(),
+        What::GroupProgram {
+            program: "cl_status",
+            group: "haclient",
+        },
+    );
     for (source, path, mode) in TEXTS {
         add(
             (*path).into(),
@@ -271,7 +289,7 @@ mod tests {
     /// Runnable as a program: a program, a link to one, or an executable text.
     fn executable(what: &What) -> bool {
         match what {
-            What::Program(_) | What::Link(_) => true,
+            What::Program(_) | What::GroupProgram { .. } | What::Link(_) => true,
             What::Text { mode, .. } => *mode == 0o755,
             What::Directory { .. } => false,
         }
@@ -287,6 +305,7 @@ mod tests {
             let tree = modes(libdir);
             let programs = [
                 "heartbeat",
+                "api_test",
                 "ipfail",
                 "findif",
                 "send_arp",
@@ -313,6 +332,7 @@ mod tests {
                 "/etc/ha.d/resource.d/ldirectord",
                 "/etc/init.d/heartbeat",
                 "/etc/init.d/ldirectord",
+                "/usr/bin/cl_status",
                 "/usr/sbin/ldirectord",
                 "/usr/share/heartbeat/hb_standby",
                 "/usr/share/heartbeat/hb_takeover",
@@ -343,6 +363,7 @@ mod tests {
                 "/usr/share/doc/heartbeat-2.1.4/haresources",
                 "/usr/share/doc/heartbeat-2.1.4/authkeys",
                 "/usr/share/man/man8/heartbeat.8",
+                "/usr/share/man/man1/cl_status.1",
                 "/usr/share/man/man1/hb_standby.1",
                 "/usr/share/man/man1/hb_takeover.1",
                 "/usr/share/man/man1/hb_addnode.1",
