@@ -10,6 +10,7 @@
 //! | `authkeys` | the key ring |
 //! | [`haresources`] | resource groups |
 //! | [`ldirectord`] | ldirectord.cf |
+//! | `logd_cf` | logd.cf, of the logging daemon |
 //! | `nodeinfo`, `test_options` | the small files |
 //! | `load` | all of them together: order, messages, exit codes |
 //! | `listing` | what `-D` and `-v` print |
@@ -28,6 +29,7 @@ pub mod ldirectord;
 mod lines;
 mod listing;
 mod load;
+mod logd_cf;
 mod nodeinfo;
 pub mod paths;
 mod test_options;
@@ -45,6 +47,7 @@ pub use ha_cf::parse_ha_cf;
 pub use haresources::{Group, HaResources, ResourceWord};
 pub use listing::{defaults_table, defaults_wiki, effective_configuration};
 pub use load::{Config, ConfigFiles, FileContent, LoadOptions, Loaded, load};
+pub use logd_cf::{LogdCf, parse_logd_cf};
 pub use nodeinfo::parse_nodeinfo;
 pub use test_options::{TestOptions, parse_test_options};
 

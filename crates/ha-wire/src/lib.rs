@@ -13,6 +13,7 @@
 //! | `error` | why a packet was refused, with the log lines that operators know |
 //! | `dump` | the field dump of those log lines |
 //! | [`icmp`] | the echo requests and replies that carry messages to and from ping nodes |
+//! | [`logd`] | the record that the logging daemon is handed |
 //! | [`stream`] | finding messages in a stream of bytes (serial line, FIFO) |
 //!
 //! The rules come from the reference document `wire-protocol.md`; comments cite its sections.
@@ -30,6 +31,7 @@ pub mod icmp;
 mod key;
 mod legacy_log;
 mod limits;
+pub mod logd;
 mod message;
 mod netstring;
 mod number;

@@ -12,8 +12,8 @@ mod media;
 pub(crate) mod model;
 mod options;
 mod stonith;
-mod value;
-mod written;
+pub(crate) mod value;
+pub(crate) mod written;
 
 pub(crate) use value::integer_prefix;
 
