@@ -3,13 +3,10 @@
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use ha_config::{Facts, OsError, PathKind, User};
 use ha_sys::{daemon, host, users};
-
-use crate::places;
 
 /// This machine, now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +89,10 @@ impl Facts for Machine {
     }
 
     fn logd_is_running(&self) -> bool {
-        UnixStream::connect(places::LOGD_SOCKET).is_ok()
+        let sockets = ha_sys::log::logd_sockets();
+        sockets
+            .iter()
+            .any(|(path, _)| ha_sys::log::connect_now(path).is_ok())
     }
 
     fn errno_text(&self, errno: i32) -> String {

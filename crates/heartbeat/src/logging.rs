@@ -4,8 +4,6 @@ use ha_cluster::Level;
 use ha_config::{HaCf, Severity};
 use ha_sys::log::{LogdSink, Priority, Sinks, SyslogFacility};
 
-use crate::places;
-
 /// The sinks that a configuration asks for (`config-files.md` 5.3).
 pub(crate) fn sinks(ha_cf: &HaCf, node: &str) -> Sinks {
     let to = ha_cf.log_destinations();
@@ -19,9 +17,11 @@ pub(crate) fn sinks(ha_cf: &HaCf, node: &str) -> Sinks {
         node: node.to_owned(),
         stderr: false,
         logd: to.logd.then(|| LogdSink {
-            socket: places::LOGD_SOCKET.into(),
+            sockets: ha_sys::log::logd_sockets(),
             retry_after: ha_cf.conn_logd_time,
         }),
+        mode: None,
+        syslog_prefix: None,
     }
 }
 

@@ -16,8 +16,6 @@ pub(crate) const FIFO: &str = "/var/lib/heartbeat/fifo";
 pub(crate) const GENERATION: &str = "/var/lib/heartbeat/hb_generation";
 /// Our UUID.
 pub(crate) const UUID: &str = "/var/lib/heartbeat/hb_uuid";
-/// ha_logd's socket.
-pub(crate) const LOGD_SOCKET: &str = "/var/lib/log_daemon";
 
 /// The directory that we were started from is the directory of all programs: `/usr/lib64/heartbeat` on one machine,
 /// `/usr/lib/heartbeat` on another.

@@ -1,5 +1,7 @@
 //! How a line looks in each sink.
 
+use std::borrow::Cow;
+
 use crate::clock::LocalTime;
 
 /// Log priorities with the legacy's names, in mixed case exactly so (`install-and-cli.md` 9.1).
@@ -36,6 +38,21 @@ impl Priority {
             Priority::Info => "info",
             Priority::Debug => "debug",
         }
+    }
+
+    /// The priority with this number; none above 7.
+    pub fn from_number(number: u8) -> Option<Priority> {
+        const ALL: [Priority; 8] = [
+            Priority::Emerg,
+            Priority::Alert,
+            Priority::Crit,
+            Priority::Error,
+            Priority::Warn,
+            Priority::Notice,
+            Priority::Info,
+            Priority::Debug,
+        ];
+        ALL.get(usize::from(number)).copied()
     }
 
     /// syslog's number, 0 to 7.
@@ -91,6 +108,12 @@ pub(super) enum Source {
     Program { entity: String, pid: u32 },
     /// A shell script, or we in the place of one. The tag carries its pid already.
     Script { tag: String },
+    /// Another process, whose line a logging daemon writes.
+    Client {
+        entity: String,
+        pid: u32,
+        with_level: bool,
+    },
 }
 
 /// One line before it is put into form.
@@ -107,34 +130,54 @@ impl Record {
     pub(super) fn file_line(&self, syslog_style: bool, node: &str) -> String {
         let time = LocalTime::at(self.wall);
         match &self.source {
-            Source::Program { entity, pid } if syslog_style => format!(
-                "{} {node} {}: [{pid}]: {}: {}\n",
-                time.syslog_stamp('0'),
-                entity_cut(entity),
-                self.priority.word(),
-                self.text
-            ),
-            Source::Program { entity, pid } => {
-                format!(
-                    "{}[{pid}]: {} {}: {}\n",
-                    entity_cut(entity),
-                    time.stamp(),
-                    self.priority.word(),
-                    self.text
-                )
+            Source::Program { entity, pid } | Source::Client { entity, pid, .. } => {
+                let (entity, text) = (self.entity(entity), self.leveled_text());
+                if syslog_style {
+                    let stamp = time.syslog_stamp('0');
+                    format!("{stamp} {node} {entity}: [{pid}]: {text}\n")
+                } else {
+                    format!("{entity}[{pid}]: {} {text}\n", time.stamp())
+                }
             }
             Source::Script { tag } => format!("{tag}:\t{} {}\n", time.stamp(), self.text),
         }
     }
 
-    /// Tag and message as syslog gets them: the pid is not part of the tag but of the message (9.3).
-    pub(super) fn syslog_parts(&self) -> (&str, String) {
-        match &self.source {
-            Source::Program { entity, pid } => (
-                entity_cut(entity),
-                format!("[{pid}]: {}: {}", self.priority.word(), self.text),
+    /// Tag and message as syslog gets them: the pid is not part of the tag but of the message (9.3). With a prefix that is
+    /// the tag, and who speaks is part of the message.
+    pub(super) fn syslog_parts<'a>(&'a self, prefix: Option<&'a str>) -> (&'a str, String) {
+        match (&self.source, prefix) {
+            (Source::Program { entity, pid } | Source::Client { entity, pid, .. }, None) => (
+                self.entity(entity),
+                format!("[{pid}]: {}", self.leveled_text()),
             ),
-            Source::Script { tag } => (tag, self.text.clone()),
+            (
+                Source::Program { entity, pid } | Source::Client { entity, pid, .. },
+                Some(prefix),
+            ) => (
+                prefix,
+                format!("{}[{pid}]: {}", self.entity(entity), self.leveled_text()),
+            ),
+            (Source::Script { tag }, _) => (tag, self.text.clone()),
+        }
+    }
+
+    /// `LEVEL: text`, or the text alone if the sender of a record wants it so.
+    fn leveled_text(&self) -> Cow<'_, str> {
+        match &self.source {
+            Source::Client {
+                with_level: false, ..
+            }
+            | Source::Script { .. } => Cow::Borrowed(&self.text),
+            _ => Cow::Owned(format!("{}: {}", self.priority.word(), self.text)),
+        }
+    }
+
+    /// Our own entities have at most 31 characters; those of records have what their layout has room for.
+    fn entity<'a>(&self, entity: &'a str) -> &'a str {
+        match &self.source {
+            Source::Client { .. } => entity,
+            _ => entity_cut(entity),
         }
     }
 }
@@ -189,7 +232,7 @@ mod tests {
             )
         );
         assert_eq!(
-            record.syslog_parts(),
+            record.syslog_parts(None),
             (
                 "heartbeat",
                 "[98]: info: Heartbeat shutdown in progress. (98)".to_owned()
@@ -212,6 +255,39 @@ mod tests {
         assert_eq!(
             script_priority("ERROR: Return code 1 from /x"),
             Priority::Error
+        );
+    }
+
+    #[test]
+    fn the_line_of_a_client_has_a_level_only_if_it_wants_one() {
+        let client = |with_level| {
+            record(Source::Client {
+                entity: "a name of more than thirty-one octets".into(),
+                pid: 7,
+                with_level,
+            })
+        };
+        let stamp = LocalTime::at(0).stamp();
+        assert_eq!(
+            client(false).file_line(false, "n"),
+            format!(
+                "a name of more than thirty-one octets[7]: {stamp} Heartbeat shutdown in progress. (98)\n"
+            )
+        );
+        let stamp = LocalTime::at(0).syslog_stamp('0');
+        assert_eq!(
+            client(true).file_line(true, "n"),
+            format!(
+                "{stamp} n a name of more than thirty-one octets: [7]: info: Heartbeat shutdown in progress. (98)\n"
+            )
+        );
+        assert_eq!(
+            client(true).syslog_parts(Some("ha")),
+            (
+                "ha",
+                "a name of more than thirty-one octets[7]: info: Heartbeat shutdown in progress. (98)"
+                    .to_owned()
+            )
         );
     }
 

@@ -20,6 +20,8 @@ use std::time::Duration;
 pub use files::append;
 pub use format::{Priority, SyslogFacility};
 use format::{Record, Source};
+use ha_wire::logd::{Layout, LogRecord};
+pub use logd::connect_now;
 pub use syslog_sink::SyslogSink;
 use writer::{Order, Writer};
 
@@ -46,16 +48,35 @@ pub struct Sinks {
     pub stderr: bool,
     /// `use_logd yes`.
     pub logd: Option<LogdSink>,
+    /// Permission bits of files that are made, less the umask; 0644 if nothing is said.
+    pub mode: Option<u32>,
+    /// A tag for syslog in the place of the speaker's name, which then stands in the message.
+    pub syslog_prefix: Option<String>,
 }
 
 /// How to reach ha_logd.
 #[derive(Clone, Debug)]
 pub struct LogdSink {
-    /// Its socket, `/var/lib/log_daemon`.
-    pub socket: PathBuf,
+    /// Its sockets, and the layout of the records that are sent there. The first one that answers is used.
+    pub sockets: Vec<(PathBuf, Layout)>,
     /// `conn_logd_time`: pause before another attempt to connect.
     pub retry_after: Duration,
 }
+
+/// Where logging daemons listen, and what they understand: that of release 2.1, and that of cluster-glue. Ours serves
+/// both.
+pub fn logd_sockets() -> Vec<(PathBuf, Layout)> {
+    vec![
+        (LOGD_SOCKET.into(), Layout::Classic),
+        (GLUE_LOGD_SOCKET.into(), Layout::Glue),
+    ]
+}
+
+/// The socket of the logging daemon of release 2.1 (`client-api.md` 1.1).
+pub const LOGD_SOCKET: &str = "/var/lib/log_daemon";
+
+/// The socket of cluster-glue's.
+pub const GLUE_LOGD_SOCKET: &str = "/var/lib/heartbeat/log_daemon";
 
 /// The front of the sinks.
 #[derive(Debug)]
@@ -78,7 +99,7 @@ enum Back {
 impl Logger {
     /// A logger that writes in the caller's thread. `entity` is the program's name in every line.
     pub fn new(entity: &str, sinks: Sinks) -> Logger {
-        let writer = Writer::new(sinks.clone(), Arc::default());
+        let writer = Writer::new(entity, sinks.clone(), Arc::default());
         Logger {
             entity: entity.to_owned(),
             pid: std::process::id(),
@@ -114,10 +135,18 @@ impl Logger {
     /// # Errors
     /// No thread could be started; the logger keeps writing in the caller's.
     pub fn run_in_background(&mut self) -> std::io::Result<()> {
+        self.run_in_background_with(QUEUE_MAX)
+    }
+
+    /// The same with a queue of another length.
+    ///
+    /// # Errors
+    /// As [`Logger::run_in_background`].
+    pub fn run_in_background_with(&mut self, queue_length: usize) -> std::io::Result<()> {
         self.pid = std::process::id();
-        let (queue, orders) = sync_channel(QUEUE_MAX);
+        let (queue, orders) = sync_channel(queue_length.max(1));
         let dropped = Arc::new(AtomicU64::new(0));
-        let mut writer = Writer::new(self.sinks.clone(), Arc::clone(&dropped));
+        let mut writer = Writer::new(&self.entity, self.sinks.clone(), Arc::clone(&dropped));
         // All memory of the process may be locked, so the stack is no larger than a few lines of text need.
         std::thread::Builder::new()
             .name("log".into())
@@ -156,6 +185,33 @@ impl Logger {
     pub fn script_debug(&self, tag: &str, text: impl Into<String>) {
         let tag = format!("{tag}[{}]", self.pid);
         self.put(Source::Script { tag }, Priority::Debug, text.into());
+    }
+
+    /// Writes what another process has to say. Never waits; false if the queue is full, and the record shall be offered
+    /// again. Its facility does not matter.
+    pub fn forward(&self, record: &LogRecord) -> bool {
+        let mut text = record.text.clone();
+        cut(&mut text);
+        let record = Record {
+            source: Source::Client {
+                entity: record.entity.clone(),
+                pid: record.pid,
+                with_level: record.with_level,
+            },
+            // A record that was decoded has one of syslog's.
+            priority: Priority::from_number(record.priority).unwrap_or(Priority::Debug),
+            wall: record.seconds,
+            text,
+        };
+        match &self.back {
+            Back::Here(writer) => {
+                if let Ok(mut writer) = writer.lock() {
+                    writer.write(&[record]);
+                }
+                true
+            }
+            Back::Thread { queue, .. } => queue.try_send(Order::Line(record)).is_ok(),
+        }
     }
 
     /// Waits until everything queued before is written, but no longer than `patience`. For the moments before the
@@ -263,7 +319,7 @@ mod tests {
         let _deaf = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let log = dir.path().join("ha-log");
         let logd = LogdSink {
-            socket,
+            sockets: vec![(socket, Layout::Classic)],
             retry_after: Duration::from_secs(3600),
         };
         let sinks = Sinks {

@@ -27,6 +27,8 @@ impl std::fmt::Debug for SyslogSink {
 /// What one line needs beyond its text.
 struct Line<'a> {
     facility: SyslogFacility,
+    /// The tag that replaces the speaker's.
+    prefix: Option<&'a str>,
     record: &'a Record,
 }
 
@@ -41,7 +43,7 @@ impl<'a> LogFormat<&Line<'a>> for LegacyFormat {
         severity: Severity,
         line: &Line<'a>,
     ) -> syslog::Result<()> {
-        let (tag, message) = line.record.syslog_parts();
+        let (tag, message) = line.record.syslog_parts(line.prefix);
         let priority = u32::from(line.facility.number()) * 8 + severity as u32;
         let stamp = LocalTime::at(line.record.wall).syslog_stamp(' ');
         // One write is one datagram.
@@ -62,11 +64,11 @@ impl SyslogSink {
             wall: wall(),
             text: text.to_owned(),
         };
-        self.send(facility, &record);
+        self.send(facility, None, &record);
     }
 
     /// Sends one line; a syslog daemon that is away loses it.
-    pub(super) fn send(&mut self, facility: SyslogFacility, record: &Record) {
+    pub(super) fn send(&mut self, facility: SyslogFacility, prefix: Option<&str>, record: &Record) {
         for _ in 0..2 {
             if self.connection.is_none() {
                 self.connection = syslog::unix(LegacyFormat).ok();
@@ -74,7 +76,11 @@ impl SyslogSink {
             let Some(connection) = &mut self.connection else {
                 return;
             };
-            let line = Line { facility, record };
+            let line = Line {
+                facility,
+                prefix,
+                record,
+            };
             let sent = match record.priority {
                 Priority::Emerg => connection.emerg(&line),
                 Priority::Alert => connection.alert(&line),
@@ -111,6 +117,7 @@ mod tests {
         };
         let line = Line {
             facility: SyslogFacility::from_name("local0").unwrap(),
+            prefix: None,
             record: &record,
         };
         let mut out = Vec::new();

@@ -26,6 +26,8 @@ pub(super) enum Order {
 /// All sinks of one program.
 #[derive(Debug)]
 pub(super) struct Writer {
+    /// Who complains when a sink does not work.
+    entity: String,
     sinks: Sinks,
     syslog: SyslogSink,
     logd: LogdConnection,
@@ -33,8 +35,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(sinks: Sinks, dropped: Arc<AtomicU64>) -> Writer {
+    pub(super) fn new(entity: &str, sinks: Sinks, dropped: Arc<AtomicU64>) -> Writer {
         Writer {
+            entity: entity.to_owned(),
             sinks,
             syslog: SyslogSink::default(),
             logd: LogdConnection::default(),
@@ -125,7 +128,8 @@ impl Writer {
         };
         if let Some(facility) = facility {
             for record in records {
-                self.syslog.send(facility, record);
+                self.syslog
+                    .send(facility, self.sinks.syslog_prefix.as_deref(), record);
             }
         }
         if let Some(path) = self.sinks.logfile.clone() {
@@ -157,10 +161,12 @@ impl Writer {
         if text.is_empty() || files::is_off(path) {
             return;
         }
-        if let Err(error) = files::append(path, text) {
+        if let Err(error) =
+            files::append_with_mode(path, text, self.sinks.mode.unwrap_or(files::MODE))
+        {
             let complaint = Record {
                 source: Source::Program {
-                    entity: "heartbeat".into(),
+                    entity: self.entity.clone(),
                     pid: std::process::id(),
                 },
                 priority: Priority::Error,
@@ -173,6 +179,7 @@ impl Writer {
             };
             self.syslog.send(
                 self.sinks.facility.unwrap_or(SyslogFacility::DAEMON),
+                self.sinks.syslog_prefix.as_deref(),
                 &complaint,
             );
         }
