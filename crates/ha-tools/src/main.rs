@@ -4,6 +4,7 @@
 //! of `rc.d` as `ha-tools rc.d-NAME`.
 #![forbid(unsafe_code)]
 
+mod client_log;
 mod context;
 mod findif;
 mod handlers;

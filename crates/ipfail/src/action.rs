@@ -31,7 +31,7 @@ pub enum Question {
     /// `nodetype` of a node.
     NodeKind(String),
     /// `setsignal` with this number.
-    Signal(u32),
+    Signal(i32),
 }
 
 /// How important a line is.

@@ -41,13 +41,17 @@ pub mod exit {
     pub const NODE_WALK: i32 = 9;
     /// The message signal was refused.
     pub const SIGNAL: i32 = 13;
+    /// The daemon could not be told that we leave.
+    pub const SIGNOFF: i32 = 14;
     /// The list of nodes was refused later.
     pub const PING_WALK: i32 = 16;
     /// The sign-on was answered without saying who we are.
     pub const NODE_NAME: i32 = 19;
-    /// The connection broke while at work; the daemon starts us again. This code is ours: what the legacy does then
-    /// is not documented.
+    /// The connection broke while at work; the daemon starts us again. This code and the next are ours: the legacy's
+    /// are not documented.
     pub const LOST: i32 = 20;
+    /// The system refused what nobody can do without.
+    pub const SYSTEM: i32 = 21;
     /// There is nothing to do in this configuration: the daemon does not start a client again that ends so.
     pub const REST: i32 = 100;
 }

@@ -298,9 +298,33 @@ fn every_tool_can_be_called_through_the_multi_call_program() {
     }
 }
 
+/// Where the daemon says nothing about logs, somebody started it by hand and reads the terminal. No daemon runs where these
+/// tests run.
 #[test]
-fn ipfail_says_what_it_cannot_do_and_is_not_started_again() {
+fn ipfail_without_a_daemon_says_so_and_may_be_started_again() {
     let tree = Tree::new("");
-    assert_eq!(tree.tool("ipfail", &[]), Ran::quiet(100, ""));
-    assert!(tree.log()[0].starts_with("ipfail: ERROR: this version has no local client API"));
+    let expected = [
+        "debug: Signing in with heartbeat",
+        "ERROR: Cannot sign on with heartbeat",
+        "ERROR: REASON: hb_api_signon: Can't initiate connection  to heartbeat",
+    ];
+    let texts = |log: &str| {
+        log.lines()
+            .filter_map(|line| line.splitn(3, ' ').nth(2).map(str::to_owned))
+            .skip(1)
+            .collect::<Vec<_>>()
+    };
+    let ran = tree.tool("ipfail", &[]);
+    assert_eq!(
+        (ran.code, texts(&ran.stderr)),
+        (1, expected.map(String::from).to_vec())
+    );
+    assert!(ran.stderr.starts_with("ipfail["), "{}", ran.stderr);
+
+    let path = |name: &str| tree.root.join(name).display().to_string();
+    let (log, debug) = (path("ha-log"), path("ha-debug"));
+    let variables = [("HA_logfile", log.as_str()), ("HA_debugfile", &debug)];
+    assert_eq!(tree.tool_with("ipfail", &[], &variables), Ran::quiet(1, ""));
+    assert_eq!(tree.take_lines("ha-log").len(), 2, "no debug line");
+    assert_eq!(tree.take_lines("ha-debug").len(), 4);
 }
