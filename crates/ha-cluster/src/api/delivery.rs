@@ -103,14 +103,14 @@ impl Core {
     }
 
     /// One message to one client.
-    pub(super) fn to_client(&mut self, client: ClientId, message: &Message) {
+    pub(super) fn tell_client(&mut self, client: ClientId, message: &Message) {
         if self.api.clients.contains(client) {
-            self.to_connection(client, message);
+            self.tell_connection(client, message);
         }
     }
 
     /// The same, also when the client has just been removed.
-    pub(super) fn to_connection(&mut self, client: ClientId, message: &Message) {
+    pub(super) fn tell_connection(&mut self, client: ClientId, message: &Message) {
         let notice = self.api.clients.member(client).and_then(notice_of);
         if let Some(body) = self.client_body(message) {
             self.act(Action::ToClient {

@@ -69,7 +69,7 @@ impl Core {
         if connected {
             // The one that leaves gets its own copy, without what only the network needs.
             if let Some(leave) = &leave {
-                self.to_connection(client, leave);
+                self.tell_connection(client, leave);
             }
             self.act(Action::CloseClient { client });
         }

@@ -58,7 +58,7 @@ impl Core {
             reply.push("result", if last { "OK" } else { "ok/more" });
         }
         for reply in &replies {
-            self.to_client(client, reply);
+            self.tell_client(client, reply);
         }
     }
 

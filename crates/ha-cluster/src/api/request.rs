@@ -81,7 +81,7 @@ impl Core {
                 self.complain(Cause::ClientRequest, Level::Error, text, request);
             }
         }
-        self.to_client(client, &reply);
+        self.tell_client(client, &reply);
     }
 
     /// Whether the request names the client that its connection belongs to. (With the right pid and a wrong name, or

@@ -140,7 +140,7 @@ impl Core {
             self.send(join);
         }
         let reply = self.sign_on_reply("OK", None);
-        self.to_client(client, &reply);
+        self.tell_client(client, &reply);
         if self.api.paused {
             self.act(crate::Action::PauseClient {
                 client,
@@ -165,9 +165,9 @@ impl Core {
         ));
         self.log_limited(Cause::SignOn(kind), || log);
         let reply = self.sign_on_reply("badreq", Some(info));
-        self.to_client(client, &reply);
+        self.tell_client(client, &reply);
         let leave = self.client_state("leave", &name, leave_info, generation);
-        self.to_client(client, &leave);
+        self.tell_client(client, &leave);
         self.dismiss(client, leave_info);
     }
 
