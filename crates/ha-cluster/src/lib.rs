@@ -27,6 +27,7 @@ mod node;
 mod random;
 mod recovery;
 mod resources;
+mod sending;
 mod shutdown;
 mod snapshot;
 mod standby;

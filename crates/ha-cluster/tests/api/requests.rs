@@ -19,12 +19,14 @@ fn answer(
     texts.join("; ")
 }
 
-fn tiny() -> (Pair, impl FnMut(&mut Pair, &[(&str, &str)]) -> String) {
+/// Asks a question, and gives the answer in words.
+type Ask = Box<dyn FnMut(&mut Pair, &[(&str, &str)]) -> String>;
+
+fn tiny() -> (Pair, Ask) {
     let mut pair = Pair::new();
     let client = pair.sign_on("tiny", 500);
-    (pair, move |pair: &mut Pair, fields: &[(&str, &str)]| {
-        answer(pair, client, 500, fields)
-    })
+    let ask = move |pair: &mut Pair, fields: &[(&str, &str)]| answer(pair, client, 500, fields);
+    (pair, Box::new(ask))
 }
 
 #[test]
