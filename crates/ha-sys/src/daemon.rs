@@ -80,6 +80,11 @@ pub fn set_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
 
+/// Sets the file creation mask to nothing: files get exactly the mode that they are made with.
+pub fn clear_umask() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+}
+
 /// Goes to the directory where core files shall lie.
 ///
 /// # Errors
