@@ -11,6 +11,8 @@ mod handlers;
 mod ipaddr;
 mod ipaddr2;
 mod ipfail;
+mod logd;
+mod logger;
 mod mach_down;
 mod node_admin;
 mod output;
@@ -33,6 +35,8 @@ const TOOLS: &[(&str, Tool)] = &[
     ("IPaddr2", ipaddr2::main),
     ("ResourceManager", resource_manager::main),
     ("findif", findif::main),
+    ("ha_logd", logd::main),
+    ("ha_logger", logger::main),
     ("hb_addnode", node_admin::add),
     ("hb_delnode", node_admin::delete),
     ("hb_setsite", node_admin::set_site),
