@@ -4,6 +4,7 @@
 //! of `rc.d` as `ha-tools rc.d-NAME`.
 #![forbid(unsafe_code)]
 
+mod api_test;
 mod client_log;
 mod context;
 mod findif;
@@ -34,6 +35,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("IPaddr", ipaddr::main),
     ("IPaddr2", ipaddr2::main),
     ("ResourceManager", resource_manager::main),
+    ("api_test", api_test::main),
     ("findif", findif::main),
     ("ha_logd", logd::main),
     ("ha_logger", logger::main),

@@ -1,0 +1,259 @@
+//! Our own clients at the legacy's daemon: our cl_status says what Debian's says, but for what is different on purpose
+//! because 2.1 said it so.
+
+use std::sync::Arc;
+
+use ha_lab::{Host, Implementation, LabError, Result};
+
+use crate::pair::Pair;
+use crate::runner::Scenario;
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "our_cl_status_at_the_legacy",
+    modes: &["on"],
+    run: cl_status,
+}];
+
+/// Where our program is put.
+const OURS: &str = "/opt/ours/cl_status";
+/// Debian's program.
+const DEBIANS: &str = "/usr/bin/cl_status";
+
+/// Command lines, asked of a node that runs.
+const QUESTIONS: &[&str] = &[
+    "nosuch",
+    "hbstatus",
+    "hbstatus -m",
+    "hbstatus more words",
+    "hbstatus -x",
+    "hbstatus -v",
+    "listnodes -v",
+    "listnodes -vn",
+    "listnodes -vp",
+    "listnodes -vm",
+    "listhblinks -v beta",
+    "listhblinks -vm beta",
+    "hbstatus -h",
+    "hbstatus --help",
+    "listnodes",
+    "listnodes -m",
+    "listnodes -n",
+    "listnodes -p",
+    "listnodes -n -p",
+    "listnodes -np",
+    "listnodes -mn",
+    "listnodes -x",
+    "listnodes -h",
+    "listnodes alpha",
+    "listnodes-and-more",
+    "nodestatus alpha",
+    "nodestatus ALPHA",
+    "nodestatus -m ALPHA",
+    "nodestatus beta",
+    "nodestatus alpha beta",
+    "nodestatus alpha -m",
+    "nodestatus -m 10.0.0.9",
+    "nodestatus 10.0.0.9",
+    "nodestatus nosuch",
+    "nodestatus -n alpha",
+    "nodestatus -p alpha",
+    "nodestatus -x alpha",
+    "nodestatus",
+    "nodestatus -m",
+    "nodeweight alpha",
+    "nodeweight -m beta",
+    "nodeweight nosuch",
+    "nodeweight",
+    "nodeweight -x alpha",
+    "nodesite alpha",
+    "nodesite -m beta",
+    "nodesite nosuch",
+    "nodesite",
+    "nodetype alpha",
+    "nodetype -m 10.0.0.9",
+    "nodetype nosuch",
+    "nodetype",
+    "listhblinks alpha",
+    "listhblinks beta",
+    "listhblinks -m beta",
+    "listhblinks 10.0.0.9",
+    "listhblinks nosuch",
+    "listhblinks",
+    "hblinkstatus beta eth0",
+    "hblinkstatus -m beta eth0",
+    "hblinkstatus 10.0.0.9 10.0.0.9",
+    "hblinkstatus beta eth9",
+    "hblinkstatus nosuch eth0",
+    "hblinkstatus beta",
+    "hblinkstatus",
+    "clientstatus alpha ping",
+    "clientstatus beta ping",
+    "clientstatus beta ping 2000",
+    "clientstatus beta ping 0",
+    "clientstatus beta ping x",
+    "clientstatus -m beta ping 2000",
+    "clientstatus 10.0.0.9 ping",
+    "clientstatus nosuch ping",
+    "clientstatus beta",
+    "clientstatus",
+    "rscstatus",
+    "rscstatus -m",
+    "rscstatus -x",
+    "test -x alpha",
+    "clientstatus -x alpha",
+    "hblinkstatus -x alpha",
+    "listhblinks -x alpha",
+    "nodetype -x alpha",
+    "nodesite -x alpha",
+    "rscstatus word",
+    "hbparameter",
+    "hbparameter -p",
+    "hbparameter -p keepalive",
+    "hbparameter -m -p keepalive",
+    "hbparameter -pdeadtime",
+    "hbparameter -p deadping",
+    "hbparameter -p initdead",
+    "hbparameter -p warntime",
+    "hbparameter -p auto_failback",
+    "hbparameter -p hbversion",
+    "hbparameter -p pacemaker",
+    "hbparameter -p crm",
+    "hbparameter -p debug",
+    "hbparameter -p udpport",
+    "hbparameter -p node",
+    "hbparameter -p nosuch",
+    "hbparameter -x",
+    "hbparameter keepalive",
+    "test",
+    "test -m",
+    "test word",
+];
+
+/// What is asked when heartbeat does not run.
+const QUESTIONS_TO_NOBODY: &[&str] = &[
+    "hbstatus",
+    "listnodes",
+    "nodestatus",
+    "rscstatus",
+    "hbparameter -p keepalive",
+    "hbparameter",
+    "nosuch",
+    "test",
+];
+
+fn cl_status(pair: &Pair) -> Result<()> {
+    let stage = Implementation::Ours
+        .stage()
+        .ok_or_else(|| LabError::Unavailable("our installed tree".into()))?;
+    let program = stage.join("usr/bin/cl_status");
+    let octets = std::fs::read(&program)
+        .map_err(|error| LabError::Unavailable(format!("{}: {error}", program.display())))?;
+    let legacy: Vec<&Arc<Host>> = pair
+        .nodes()
+        .into_iter()
+        .filter(|host| !host.is_ours())
+        .collect();
+    let mut differences = Vec::new();
+    for host in &legacy {
+        host.write_octets(OURS, &octets, 0o555)?;
+        compare(host, QUESTIONS_TO_NOBODY, &mut differences)?;
+    }
+    for host in pair.nodes() {
+        let file = pair.ha_cf(host).line("ping 10.0.0.9");
+        host.write("/etc/ha.d/ha.cf", &file.text())?;
+    }
+    pair.settle()?;
+    for host in &legacy {
+        compare(host, QUESTIONS, &mut differences)?;
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(LabError::unexpected(differences.join("\n")))
+}
+
+fn compare(host: &Host, questions: &[&str], differences: &mut Vec<String>) -> Result<()> {
+    for question in questions {
+        let debians = said(host, DEBIANS, question)?;
+        let ours = said(host, OURS, question)?;
+        let expected = as_in_21(question, &debians);
+        if expected != ours {
+            let name = host.name();
+            differences.push(format!(
+                "{name}: cl_status {question}\n  Debian's {debians:#?}\n  expected {expected:#?}\n  ours     {ours:#?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What Debian's 3.0.6 said, changed to what 2.1 would have said.
+fn as_in_21(question: &str, debians: &[String]) -> Vec<String> {
+    let lines = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect();
+    let not_signed_on = debians.iter().any(|line| line.ends_with(STOPPED));
+    match question {
+        // 2.1 asks although it is not signed on.
+        "hbparameter -p keepalive" if not_signed_on => lines(&[
+            "log: ERROR: Cannot get parameter keepalive's value",
+            "log: ERROR: REASON: not signed on",
+            "exit 1",
+        ]),
+        "hbparameter" if not_signed_on => {
+            lines(&["log: ERROR: parameter name required", "exit 11"])
+        }
+        // 2.1 gives no reason.
+        "listhblinks nosuch" => lines(&[
+            "log: ERROR: Cannot start heartbeat link interface walk.",
+            "log: ERROR: REASON: ",
+            "exit 13",
+        ]),
+        // Options of hbstatus are those of release 3; others are none of its business.
+        _ if question.starts_with("hbstatus") => debians
+            .iter()
+            .filter(|line| !line.starts_with("err: hbstatus: invalid option"))
+            .cloned()
+            .collect(),
+        _ => debians
+            .iter()
+            .map(|line| {
+                line.replace(STOPPED, "Can't initiate connection  to heartbeat")
+                    .replace("\tthis node has the", "\tthis node have the")
+            })
+            .collect(),
+    }
+}
+
+const STOPPED: &str = "Can't initiate connection to heartbeat";
+
+/// The text of a log line: `MONTH DAY TIME HOST cl_status: [PID]: TEXT` of 3.0.6, `cl_status[PID]: DATE TEXT` of 2.1 and
+/// ours.
+fn without_stamp(line: &str) -> Option<&str> {
+    if let Some((_, rest)) = line.split_once(" cl_status: [") {
+        return Some(rest.split_once("]: ")?.1);
+    }
+    let rest = line.strip_prefix("cl_status[")?;
+    let (pid, rest) = rest.split_once("]: ")?;
+    let (date, text) = rest.split_once(' ')?;
+    let proper = pid.parse::<u32>().is_ok() && date.len() == "2026/11/27_19:34:56".len();
+    proper.then_some(text)
+}
+
+/// Everything that a call says: the lines of both outputs, without what makes a log line of them, and the exit code.
+fn said(host: &Host, program: &str, question: &str) -> Result<Vec<String>> {
+    let words: Vec<&str> = [program]
+        .into_iter()
+        .chain(question.split_whitespace())
+        .collect();
+    let output = host.run(&words)?;
+    let mut lines: Vec<String> = output
+        .stdout
+        .lines()
+        .map(|line| format!("out: {line}"))
+        .collect();
+    lines.extend(output.stderr.lines().map(|line| match without_stamp(line) {
+        Some(text) => format!("log: {text}"),
+        None => format!("err: {line}"),
+    }));
+    lines.push(format!("exit {}", output.code()));
+    Ok(lines)
+}
