@@ -13,29 +13,25 @@ impl Core {
     /// `addnode`: every node, the sender included, adds the names.
     pub(crate) fn receive_addnode(&mut self, message: &Message) {
         for name in list_of(message) {
-            if self.find(&name).is_some() {
-                self.error(format!("hb_add_one_node: node({name}) already exists"));
-                self.error(format!("Add node {name} failed"));
-            } else {
-                self.add_node(&name);
-            }
+            self.add_node(&name);
         }
     }
 
+    /// Adds a node, and says first that it does: so does the legacy, also where it then cannot.
     pub(crate) fn add_node(&mut self, name: &str) {
-        let name: String = name
-            .chars()
-            .take(99)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        // Cut to its length it may be one that we know.
-        if self.nodes.len() >= NODES_MAX || self.find(&name).is_some() {
-            self.error(format!("Add node {name} failed"));
-            return;
-        }
+        let name: String = name.chars().take(99).collect();
         self.info(format!(
             "hb_add_one_node: Adding new node[{name}] to configuration."
         ));
+        let known = self.is_us(&name) || self.find(&name).is_some();
+        if known {
+            self.error(format!("hb_add_one_node: node({name}) already exists"));
+        }
+        if known || self.nodes.len() >= NODES_MAX {
+            self.error(format!("Add node {name} failed"));
+            return;
+        }
+        let name = name.to_ascii_lowercase();
         self.deleted.retain(|deleted| *deleted != name);
         let spec = NodeSpec {
             name,
@@ -53,15 +49,13 @@ impl Core {
     }
 
     /// `delnode`: refused unless every named node is dead and all others live.
+    ///
+    /// The legacy has a text for the case that we are named ourselves, and shuts down then. It never comes to that: a
+    /// node is not dead to itself, so the first rule refuses it.
     pub(crate) fn receive_delnode(&mut self, message: &Message) {
         let names = list_of(message);
-        if names.iter().any(|name| self.is_us(name)) {
-            self.error("I am being deleted from the cluster. This should not happen");
-            self.request_shutdown();
-            return;
-        }
         for name in &names {
-            if self.find(name).is_some_and(|node| !node.is_dead()) {
+            if self.is_us(name) || self.find(name).is_some_and(|node| !node.is_dead()) {
                 self.warn(format!("deletion failed: node {name} is not dead"));
                 return;
             }
@@ -79,29 +73,38 @@ impl Core {
             .map(|node| (node.name.clone(), node.status.word().to_owned()));
         if let Some((name, word)) = absent {
             self.error(format!(
-                "deletion failed. We don't have all required nodes alive ({name} is {word})"
+                "HBDoMsg_T_DELNODE: deletion failed. We don't have all required nodes alive ({name} is {word})"
             ));
             return;
         }
         for name in names {
-            self.remove_node(&name);
+            if !self.remove_node(&name) {
+                self.error(format!(
+                    "hb_remove_one_node: node {name} not found in config"
+                ));
+                self.error(format!("Deleting node {name} failed"));
+                continue;
+            }
+            let name = name.to_ascii_lowercase();
             if !self.deleted.contains(&name) && self.deleted.len() < NODES_MAX {
                 self.deleted.push(name);
             }
         }
     }
 
-    pub(crate) fn remove_node(&mut self, name: &str) {
-        if self.is_us(name) || self.find(name).is_none() {
-            return;
-        }
+    /// Removes a node, and says first that it does. False if there is no such node.
+    pub(crate) fn remove_node(&mut self, name: &str) -> bool {
         self.info(format!("Removing node [{name}] from configuration."));
+        if self.is_us(name) || self.find(name).is_none() {
+            return false;
+        }
         self.nodes
             .retain(|node| !node.name.eq_ignore_ascii_case(name));
         self.show_fields(&[
             ("t".to_owned(), "delnode".to_owned()),
             ("node".to_owned(), name.to_owned()),
         ]);
+        true
     }
 
     /// `setweight` and `setsite`: stored, without effect in a haresources cluster.
@@ -147,6 +150,6 @@ fn list_of(message: &Message) -> Vec<String> {
         .unwrap_or_default()
         .split_ascii_whitespace()
         .take(NODES_MAX)
-        .map(str::to_ascii_lowercase)
+        .map(str::to_owned)
         .collect()
 }

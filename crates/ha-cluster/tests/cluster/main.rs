@@ -5,6 +5,7 @@
 
 mod world;
 
+mod admin;
 mod chaos;
 mod delivery;
 mod hand_over;
