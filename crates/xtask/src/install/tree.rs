@@ -108,6 +108,7 @@ const TEXTS: &[(&str, &str, u32)] = &[
     ("ha.d/README.config", "/etc/ha.d/README.config", 0o644),
     ("init.d/heartbeat", "/etc/init.d/heartbeat", 0o755),
     ("init.d/ldirectord", "/etc/init.d/ldirectord", 0o755),
+    ("init.d/logd", "/etc/init.d/logd", 0o755),
     ("logrotate.d/heartbeat", "/etc/logrotate.d/heartbeat", 0o644),
     (
         "logrotate.d/ldirectord",
@@ -127,6 +128,7 @@ const SAMPLES: &[(&str, &str)] = &[
     (DOC, "authkeys"),
     (DOC, "ha.cf"),
     (DOC, "haresources"),
+    (DOC, "logd.cf"),
     (DOC, "startstop"),
     (DIRECTOR_DOC, "ldirectord.cf"),
 ];
@@ -136,6 +138,8 @@ const MANUALS: &[&str] = &[
     "authkeys.5",
     "cl_status.1",
     "ha.cf.5",
+    "ha_logd.8",
+    "ha_logger.1",
     "haresources.5",
     "hb_addnode.1",
     "hb_delnode.1",
@@ -144,15 +148,20 @@ const MANUALS: &[&str] = &[
     "hb_standby.1",
     "hb_takeover.1",
     "heartbeat.8",
+    "ipfail.8",
     "ldirectord.8",
 ];
 
 /// Tools that lie beside the daemon.
-const LIB_TOOLS: &[&str] = &["api_test", "findif", "ipfail", "send_arp"];
+const LIB_TOOLS: &[&str] = &["api_test", "findif", "ha_logd", "ipfail", "send_arp"];
+
+/// Tools in the directories of commands.
+const COMMANDS: &[&str] = &["/usr/sbin/ha_logger"];
 
 /// Tools of [`SHARE`]. Scripts in the field call them by either directory, so each is linked into the other.
 const SHARE_TOOLS: &[&str] = &[
     "ResourceManager",
+    "ha_propagate",
     "hb_addnode",
     "hb_delnode",
     "hb_setsite",
@@ -233,6 +242,9 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
     for name in LIB_TOOLS {
         add(format!("{lib}/{name}"), What::Link(tools.clone()));
     }
+    for path in COMMANDS {
+        add((*path).into(), What::Link(tools.clone()));
+    }
     for name in SHARE_TOOLS {
         add(format!("{SHARE}/{name}"), What::Link(tools.clone()));
         add(
@@ -306,6 +318,7 @@ mod tests {
             let programs = [
                 "heartbeat",
                 "api_test",
+                "ha_logd",
                 "ipfail",
                 "findif",
                 "send_arp",
@@ -315,6 +328,7 @@ mod tests {
                 "hb_delnode",
                 "hb_setweight",
                 "hb_setsite",
+                "ha_propagate",
                 "ResourceManager",
                 "mach_down",
                 "req_resource",
@@ -333,6 +347,8 @@ mod tests {
                 "/etc/init.d/heartbeat",
                 "/etc/init.d/ldirectord",
                 "/usr/bin/cl_status",
+                "/etc/init.d/logd",
+                "/usr/sbin/ha_logger",
                 "/usr/sbin/ldirectord",
                 "/usr/share/heartbeat/hb_standby",
                 "/usr/share/heartbeat/hb_takeover",
@@ -340,6 +356,7 @@ mod tests {
                 "/usr/share/heartbeat/hb_delnode",
                 "/usr/share/heartbeat/hb_setweight",
                 "/usr/share/heartbeat/hb_setsite",
+                "/usr/share/heartbeat/ha_propagate",
                 "/usr/share/heartbeat/ResourceManager",
                 "/usr/share/heartbeat/mach_down",
                 "/usr/share/heartbeat/req_resource",
@@ -362,6 +379,9 @@ mod tests {
                 "/usr/share/doc/heartbeat-2.1.4/ha.cf",
                 "/usr/share/doc/heartbeat-2.1.4/haresources",
                 "/usr/share/doc/heartbeat-2.1.4/authkeys",
+                "/usr/share/doc/heartbeat-2.1.4/logd.cf",
+                "/usr/share/man/man8/ha_logd.8",
+                "/usr/share/man/man1/ha_logger.1",
                 "/usr/share/man/man8/heartbeat.8",
                 "/usr/share/man/man1/cl_status.1",
                 "/usr/share/man/man1/hb_standby.1",
