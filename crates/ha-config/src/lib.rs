@@ -43,7 +43,7 @@ pub use ha_cf::model::{
     LogDestinations, MEDIA_MAX, Medium, NODES_MAX, Node, NodeKind, Stonith, StonithSource,
     UuidFrom,
 };
-pub use ha_cf::parse_ha_cf;
+pub use ha_cf::{node_names, parse_ha_cf};
 pub use haresources::{Group, HaResources, ResourceWord};
 pub use listing::{defaults_table, defaults_wiki, effective_configuration};
 pub use load::{Config, ConfigFiles, FileContent, LoadOptions, Loaded, load};

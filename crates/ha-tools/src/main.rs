@@ -17,6 +17,7 @@ mod logger;
 mod mach_down;
 mod node_admin;
 mod output;
+mod propagate;
 mod req_resource;
 mod resource_manager;
 mod send_arp;
@@ -37,6 +38,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("ResourceManager", resource_manager::main),
     ("api_test", api_test::main),
     ("findif", findif::main),
+    ("ha_propagate", propagate::main),
     ("ha_logd", logd::main),
     ("ha_logger", logger::main),
     ("hb_addnode", node_admin::add),

@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Parsed, Severity, Span};
 use crate::facts::Facts;
 use directive::{Directive, Shape};
 use draft::{Draft, Given};
-use model::HaCf;
+use model::{HaCf, NODES_MAX};
 use written::{WrittenLine, written_lines};
 
 /// Reads and judges ha.cf alone, for a host that is called `facts.node_name()` and manages resources.
@@ -33,6 +33,21 @@ pub fn parse_ha_cf(bytes: &[u8], file: &str, facts: &dyn Facts) -> Parsed<HaCf> 
     reading.read(bytes);
     reading.judge();
     reading.finish()
+}
+
+/// The nodes that ha.cf names, in lower case, each once and in its order; ping nodes are none. Nothing else in the file is
+/// looked at, so a file that a daemon refuses has nodes too.
+pub fn node_names(bytes: &[u8]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for line in written_lines(bytes).filter(|line| line.name.text() == "node") {
+        for word in line.option_words() {
+            let name = word.text().to_lowercase();
+            if names.len() < NODES_MAX && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
 }
 
 /// ha.cf on its way from bytes to a value.
@@ -156,4 +171,18 @@ fn illegal_directive(draft: &mut Draft<'_>, line: &WrittenLine<'_>, name: &str, 
         ));
     }
     draft.refuse(diagnostic.at(span));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::node_names;
+
+    #[test]
+    fn nodes_are_found_in_any_file() {
+        let file = b"node lvs1 LVS2 # comment\n\tnode lvs3,lvs1\n#node no\nNode no\nnonsense here\nping gate\nnode\n";
+        assert_eq!(node_names(file), ["lvs1", "lvs2", "lvs3"]);
+        assert_eq!(node_names(b"\xff\0node"), [""; 0]);
+        let many: String = (0..5000).map(|n| format!("node n{n}\n")).collect();
+        assert_eq!(node_names(many.as_bytes()).len(), 100);
+    }
 }

@@ -3,5 +3,6 @@
 
 mod legacy;
 mod messages;
+mod propagate;
 mod resource_manager;
 mod tree;
