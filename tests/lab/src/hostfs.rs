@@ -38,6 +38,14 @@ impl Host {
     /// # Errors
     /// As [`Host::write`].
     pub fn write_mode(&self, path: &str, text: &str, mode: u32) -> Result<()> {
+        self.write_octets(path, text.as_bytes(), mode)
+    }
+
+    /// As [`Host::write_mode`], for a file that is no text.
+    ///
+    /// # Errors
+    /// As [`Host::write`].
+    pub fn write_octets(&self, path: &str, octets: &[u8], mode: u32) -> Result<()> {
         if let Some((parent, _)) = path
             .rsplit_once('/')
             .filter(|(parent, _)| !parent.is_empty())
@@ -48,7 +56,7 @@ impl Host {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
         let mut file = self.open(path, flags, mode)?;
         let doing = || format!("writing {path} on {}", self.name());
-        file.write_all(text.as_bytes()).doing(doing)?;
+        file.write_all(octets).doing(doing)?;
         // The mode given at creation is cut by the umask, and an old file keeps its own.
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             .doing(doing)

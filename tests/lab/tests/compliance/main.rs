@@ -5,8 +5,10 @@
 //! a time. Digests and media rotate over the scenarios, so that each combination occurs with each kind of pair.
 
 mod hand_over;
+mod ipfail;
 mod mishaps;
 mod network;
+mod our_clients;
 mod pair;
 mod runner;
 mod scripts;
@@ -20,7 +22,9 @@ fn main() {
         hand_over::SCENARIOS,
         network::SCENARIOS,
         mishaps::SCENARIOS,
+        ipfail::SCENARIOS,
         scripts::SCENARIOS,
+        our_clients::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }

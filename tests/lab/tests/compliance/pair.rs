@@ -91,19 +91,23 @@ impl Pair {
     }
 
     fn configure(&self, host: &Host) -> Result<()> {
+        host.write("/etc/ha.d/ha.cf", &self.ha_cf(host).text())?;
+        self.set_key(host, &Authkeys::new(self.variant.auth, "the secret"))
+    }
+
+    /// The ha.cf of a node, for scenarios that need more lines in it.
+    pub fn ha_cf(&self, host: &Host) -> HaCf {
         let peer = if host.name() == "alpha" {
             "10.0.0.2"
         } else {
             "10.0.0.1"
         };
         let file = HaCf::for_tests(&["alpha", "beta"]).auto_failback(self.variant.failback);
-        let file = match self.variant.medium {
+        match self.variant.medium {
             "ucast" => file.ucast("eth0", peer),
             "mcast" => file.mcast("eth0"),
             _ => file.bcast("eth0"),
-        };
-        host.write("/etc/ha.d/ha.cf", &file.text())?;
-        self.set_key(host, &Authkeys::new(self.variant.auth, "the secret"))
+        }
     }
 
     pub fn set_key(&self, host: &Host, keys: &Authkeys) -> Result<()> {
