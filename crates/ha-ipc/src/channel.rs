@@ -179,6 +179,11 @@ impl Channel {
         self.reader.is_ready()
     }
 
+    /// Octets that have arrived and were not given out yet: at most one frame, which may be large and never be finished.
+    pub fn unread(&self) -> usize {
+        self.reader.held()
+    }
+
     fn fill(&mut self) -> Result<(), ReceiveError> {
         let mut chunk = [0; READ_CHUNK];
         let room = self.reader.room().min(READ_CHUNK);

@@ -175,7 +175,8 @@ impl FrameReader {
         Ok((unread.len() >= length).then_some(self.taken + length))
     }
 
-    fn held(&self) -> usize {
+    /// Octets that have arrived and were not given out yet.
+    pub fn held(&self) -> usize {
         self.pending.len().saturating_sub(self.taken)
     }
 

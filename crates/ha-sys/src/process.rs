@@ -3,6 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -45,6 +46,12 @@ pub fn exists(pid: u32) -> bool {
         Ok(Ok(())) | Ok(Err(nix::errno::Errno::EPERM)) => true,
         Ok(Err(_)) | Err(_) => false,
     }
+}
+
+/// The user that a process runs as; none if there is no such process, or if it keeps that to itself.
+pub fn effective_user(pid: u32) -> Option<u32> {
+    let about = std::fs::metadata(format!("/proc/{pid}")).ok()?;
+    Some(about.uid())
 }
 
 /// Raises the number of descriptors that we may have to what the administrator allows at most, and further if we may.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ha_cluster::{Action, Core, ExitKind, Input, Now};
+use ha_cluster::{Action, ClientId, Core, ExitKind, Input, Now};
 use ha_config::{Diagnostic, HEARTBEAT_VERSION};
 use ha_sys::fifo::Fifo;
 use ha_sys::lateness::Lateness;
@@ -10,9 +10,10 @@ use ha_sys::loadavg::LoadAverage;
 use ha_sys::log::Priority;
 use ha_sys::signals::{Signal, SignalSource};
 use ha_sys::watchdog::Watchdog;
-use ha_sys::{Interest, Ready, child, clock, errno_text};
+use ha_sys::{Interest, Ready, child, clock, errno_text, process};
 use ha_wire::decode_plain;
 
+use crate::api::Api;
 use crate::clients::Clients;
 use crate::files::Stamps;
 use crate::jobs::{self, Jobs};
@@ -62,6 +63,7 @@ pub(crate) struct Daemon {
     links: Links,
     jobs: Jobs,
     clients: Clients,
+    api: Api,
     fifo: Fifo,
     signals: SignalSource,
     watchdog: Option<Watchdog>,
@@ -89,6 +91,7 @@ impl Daemon {
             links: parts.links,
             jobs: parts.jobs,
             clients: parts.clients,
+            api: Api::default(),
             fifo: parts.fifo,
             signals: parts.signals,
             watchdog: parts.watchdog,
@@ -118,7 +121,12 @@ impl Daemon {
                 return Ending::Core(kind);
             }
             let deadline = self.next_deadline();
-            if let Err(error) = self.shell.poller.wait(deadline, &mut ready) {
+            // Some clients' next message has been read already.
+            let wake = match self.api.has_more() {
+                true => Some(Duration::ZERO),
+                false => deadline,
+            };
+            if let Err(error) = self.shell.poller.wait(wake, &mut ready) {
                 self.shell
                     .error(format!("Cannot wait for events: {}", errno_text(&error)));
                 return Ending::Failed;
@@ -128,6 +136,7 @@ impl Daemon {
             {
                 self.shell.warn(text);
             }
+            self.serve_ready_clients();
             for event in &ready {
                 self.serve(*event);
             }
@@ -221,6 +230,7 @@ impl Daemon {
                 let clients = &mut self.clients;
                 jobs::die(&self.shell, || clients.kill_all());
             }
+            Due::AcceptClients => self.api.resume_accepting(&self.shell),
             Due::KillJobs => {
                 self.jobs.signal_all(Signal::SIGKILL);
             }
@@ -236,6 +246,8 @@ impl Daemon {
             Some(Token::Reload) => self.serve_reload(),
             Some(Token::Medium(index)) => self.serve_medium(index as usize, event),
             Some(Token::Output(pid)) => self.jobs.output_ready(&self.shell, pid),
+            Some(Token::Register) => self.accept_clients(),
+            Some(Token::Client(number)) => self.serve_client(number, event),
             None => {}
         }
     }
@@ -261,6 +273,31 @@ impl Daemon {
             }
         });
         self.drain();
+    }
+
+    fn accept_clients(&mut self) {
+        for (client, peer) in self.api.accept(&mut self.shell) {
+            self.feed(Input::ClientAccepted { client, peer });
+        }
+    }
+
+    fn serve_client(&mut self, number: u32, event: Ready) {
+        let core = &mut self.core;
+        self.api
+            .serve(&self.shell, number, event, &mut |client, body| {
+                hear_client(core, client, body);
+            });
+        self.drain();
+    }
+
+    fn serve_ready_clients(&mut self) {
+        if self.api.has_more() {
+            let core = &mut self.core;
+            self.api.serve_ready(&self.shell, &mut |client, body| {
+                hear_client(core, client, body);
+            });
+            self.drain();
+        }
     }
 
     fn serve_fifo(&mut self) {
@@ -316,6 +353,9 @@ impl Daemon {
             self.shell
                 .info(format!("heartbeat: version {HEARTBEAT_VERSION}"));
         }
+        if self.started {
+            self.feed(Input::DebugLevel(self.shell.debug));
+        }
         let text = format!(
             "debug now set to {} [pid {}]",
             self.shell.debug,
@@ -326,6 +366,9 @@ impl Daemon {
 
     fn reap(&mut self) {
         while let Some((pid, end)) = child::reap() {
+            if self.started && self.ending.is_none() {
+                self.core.handle(now(), Input::ProcessEnded { pid });
+            }
             if !self.jobs.child_ended(&mut self.shell, pid, end) {
                 self.clients.child_ended(&mut self.shell, pid, end);
             }
@@ -424,8 +467,12 @@ impl Daemon {
             }
             self.reboot_if_needed();
             let ended = self.jobs.take_ended();
-            if ended.is_empty() || self.ending.is_some() {
+            let gone = self.api.take_gone();
+            if (ended.is_empty() && gone.is_empty()) || self.ending.is_some() {
                 return;
+            }
+            for (client, gone) in gone {
+                self.core.handle(now(), Input::ClientGone { client, gone });
             }
             for (id, outcome) in ended {
                 self.core.handle(now(), Input::JobEnded { id, outcome });
@@ -447,6 +494,7 @@ impl Daemon {
             }
             Action::StartJob { id, job } => self.jobs.start(&mut self.shell, id, &job),
             Action::CommUp => {
+                self.api.open(&self.shell);
                 for index in 0..self.clients.count() {
                     self.core.handle(now(), Input::ClientStarting);
                     self.clients.start(&mut self.shell, index);
@@ -466,18 +514,27 @@ impl Daemon {
                 }
             }
             Action::AnnounceAddresses => self.jobs.native.announce_all(&self.shell),
-            // Nobody can have connected yet.
-            Action::ToClient { .. }
-            | Action::CloseClient { .. }
-            | Action::ClientQueue { .. }
-            | Action::PauseClient { .. }
-            | Action::AuditClients => {}
+            Action::ToClient {
+                client,
+                body,
+                notice,
+            } => self.api.send(&self.shell, client, &body, notice),
+            Action::CloseClient { client } => self.api.hang_up(&self.shell, client),
+            Action::ClientQueue { client, length } => self.api.set_queue(client, length),
+            Action::PauseClient { client, paused } => self.api.pause(&self.shell, client, paused),
+            Action::AuditClients => self.core.handle(
+                now(),
+                Input::AuditClients {
+                    exists: process::exists,
+                },
+            ),
             Action::Exit(kind) => self.end(kind),
         }
     }
 
     fn end(&mut self, kind: ExitKind) {
         self.ending = Some(kind);
+        self.api.close(&self.shell);
         match kind {
             ExitKind::Emergency => {
                 self.jobs.signal_all(Signal::SIGKILL);
@@ -497,6 +554,17 @@ impl Daemon {
             jobs::die(&self.shell, || clients.kill_all());
         }
     }
+}
+
+/// A frame of a client; the core looks at every octet of it.
+fn hear_client(core: &mut Core, client: ClientId, body: &[u8]) {
+    let exists = process::exists;
+    let input = Input::ClientMessage {
+        client,
+        body,
+        exists,
+    };
+    core.handle(now(), input);
 }
 
 /// Both clocks, as the core wants them.

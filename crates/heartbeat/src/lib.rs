@@ -8,11 +8,13 @@
 //! | `links`, `mischief` | media; losing packets on purpose |
 //! | `plan`, `jobs`, `native` | resource work that the core asks for |
 //! | `clients` | `respawn` and `failfast` clients |
+//! | `api` | the registration socket and the connections of local clients |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
 //! | `settings`, `facts`, `logging` | between the configuration, the machine and the core |
 //! | `shell`, `timers`, `places`, `name_uuid` | small things |
 #![forbid(unsafe_code)]
 
+mod api;
 mod clients;
 mod control;
 mod daemon;

@@ -26,6 +26,8 @@ pub(crate) enum Due {
     KillClient { index: usize, pid: u32 },
     /// A `failfast` client failed, and its last messages have had time to leave.
     Reboot { client: usize },
+    /// Accept clients again.
+    AcceptClients,
     /// What did not end by SIGTERM ends now.
     KillJobs,
 }
@@ -41,15 +43,20 @@ pub(crate) enum Token {
     Arp,
     /// A reload that was checked beside the loop.
     Reload,
+    /// Somebody wants to connect to the registration socket.
+    Register,
     /// A medium, by its position.
     Medium(u32),
     /// Standard output of a child, by its pid.
     Output(u32),
+    /// A connection of a local client, by its number.
+    Client(u32),
 }
 
 impl Token {
     const MEDIUM: u64 = 1 << 32;
     const OUTPUT: u64 = 2 << 32;
+    const CLIENT: u64 = 3 << 32;
 
     /// For the poller.
     pub(crate) fn number(self) -> u64 {
@@ -58,8 +65,10 @@ impl Token {
             Token::Fifo => 1,
             Token::Arp => 2,
             Token::Reload => 3,
+            Token::Register => 4,
             Token::Medium(index) => Token::MEDIUM | u64::from(index),
             Token::Output(pid) => Token::OUTPUT | u64::from(pid),
+            Token::Client(number) => Token::CLIENT | u64::from(number),
         }
     }
 
@@ -69,11 +78,13 @@ impl Token {
         Some(match number & !u64::from(u32::MAX) {
             Token::MEDIUM => Token::Medium(low),
             Token::OUTPUT => Token::Output(low),
+            Token::CLIENT => Token::Client(low),
             0 => match low {
                 0 => Token::Signals,
                 1 => Token::Fifo,
                 2 => Token::Arp,
                 3 => Token::Reload,
+                4 => Token::Register,
                 _ => return None,
             },
             _ => return None,
@@ -125,11 +136,14 @@ mod tests {
             Token::Medium(63),
             Token::Output(1),
             Token::Output(u32::MAX),
+            Token::Register,
+            Token::Client(1),
+            Token::Client(u32::MAX),
         ];
         for token in tokens {
             assert_eq!(Token::from_number(token.number()), Some(token));
         }
-        assert_eq!(Token::from_number(4), None);
+        assert_eq!(Token::from_number(5), None);
         assert_eq!(Token::from_number(u64::MAX), None);
     }
 }
