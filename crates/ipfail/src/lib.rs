@@ -47,8 +47,8 @@ pub mod exit {
     pub const PING_WALK: i32 = 16;
     /// The sign-on was answered without saying who we are.
     pub const NODE_NAME: i32 = 19;
-    /// The connection broke while at work; the daemon starts us again. This code and the next are ours: the legacy's
-    /// are not documented.
+    /// The connection broke while at work. This code and the next are ours: the legacy's ipfail stays, connected to
+    /// nobody.
     pub const LOST: i32 = 20;
     /// The system refused what nobody can do without.
     pub const SYSTEM: i32 = 21;

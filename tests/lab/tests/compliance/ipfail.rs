@@ -120,10 +120,7 @@ fn start(pair: &Pair, cast: Cast, lines: &[&str]) -> Result<()> {
     settle(pair)
 }
 
-fn configure(
-    pair: &Pair,
-    add: impl Fn(&Host, ha_lab::HaCf) -> Result<ha_lab::HaCf>,
-) -> Result<()> {
+fn configure(pair: &Pair, add: impl Fn(&Host, ha_lab::HaCf) -> Result<ha_lab::HaCf>) -> Result<()> {
     for host in pair.nodes() {
         let file = add(host, pair.ha_cf(host))?;
         host.write("/etc/ha.d/ha.cf", &file.text())?;
@@ -200,9 +197,7 @@ fn ping_group(pair: &Pair) -> Result<()> {
     pair.until_at("beta has less to offer", seconds(20), "alpha", "alpha")?;
     pair.lab.heal()?;
     until_said(&pair.beta, FOUND, 1)?;
-    pair.stays("nothing moves", seconds(4), || {
-        pair.is_at("alpha", "alpha")
-    })
+    pair.stays("nothing moves", seconds(4), || pair.is_at("alpha", "alpha"))
 }
 
 /// The keepalive is longer here: the one who notices first waits for two of them, and in that time the other has to
@@ -228,9 +223,7 @@ fn both_lose(pair: &Pair) -> Result<()> {
     for host in pair.nodes() {
         until_said(host, FOUND, 1)?;
     }
-    pair.stays("nothing moves", seconds(5), || {
-        pair.is_at("alpha", "beta")
-    })
+    pair.stays("nothing moves", seconds(5), || pair.is_at("alpha", "beta"))
 }
 
 /// A loss that is over before deadping is none.
