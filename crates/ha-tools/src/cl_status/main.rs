@@ -7,6 +7,8 @@
 
 mod arguments;
 mod command;
+#[cfg(test)]
+mod replay;
 mod report;
 
 use std::ffi::OsString;
