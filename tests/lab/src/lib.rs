@@ -25,6 +25,7 @@
 //! which of its needs is not met, and a caller that can live without reports a skip.
 #![forbid(unsafe_code)]
 
+mod api_client;
 mod browser;
 mod capture;
 mod control;
@@ -48,6 +49,7 @@ mod test_rsc;
 mod wait;
 mod web;
 
+pub use api_client::{ApiClient, ApiMessage};
 pub use browser::{Browser, Request};
 pub use capture::{CapturedPacket, Direction};
 pub use error::LabError;

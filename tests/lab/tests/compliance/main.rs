@@ -4,6 +4,7 @@
 //! are tested. Words on the command line choose scenarios by part of their name; `HA_LAB_WORKERS` says how many run at
 //! a time. Digests and media rotate over the scenarios, so that each combination occurs with each kind of pair.
 
+mod clients;
 mod hand_over;
 mod ipfail;
 mod mishaps;
@@ -25,6 +26,7 @@ fn main() {
         ipfail::SCENARIOS,
         scripts::SCENARIOS,
         our_clients::SCENARIOS,
+        clients::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }
