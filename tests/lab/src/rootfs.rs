@@ -293,6 +293,11 @@ fn mount_runtime(root: &Path, dir: &Path) -> Result<()> {
     for user in ["root", "nobody", "hacluster"] {
         create_dir(&root.join("var/lib/heartbeat/cores").join(user))?;
     }
+    // Everywhere the one is a link to the other; a tree that brings a directory `/var/run` hides the link.
+    let var_run = root.join("var/run");
+    if !var_run.is_symlink() {
+        bind(&root.join("run"), &var_run, MsFlags::empty())?;
+    }
     Ok(())
 }
 
