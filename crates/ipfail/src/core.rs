@@ -71,11 +71,18 @@ pub(crate) enum Purpose {
 }
 
 /// A stand-by that will be asked for unless something is said against it.
+///
+/// At the end of its delay the legacy asks for it whatever the other side sees by then. When both lose a ping node at
+/// once, the delay is what the slower one has to notice in and to say so, and a legacy that answers a question of its
+/// ipfail only after most of a keepalive does not always make it. So before everything is given up the other side is
+/// told our count once more, and its answer decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Giveup {
     set: Set,
     at: Duration,
     timer: u32,
+    /// The other side was told a second time; an answer is waited for until `at`.
+    asked_again: bool,
 }
 
 /// One ipfail, from the sign-on to its end.
@@ -210,9 +217,7 @@ impl Ipfail {
             if let Some(event) = self.waiting.pop_front() {
                 self.react(now, event);
             } else if let Some(giveup) = self.giveup.filter(|giveup| giveup.at <= now) {
-                self.giveup = None;
-                self.log(Level::Info, "giveup() called (timeout worked)");
-                self.ask(Doing::GivingUp(giveup.set), Question::Resources);
+                self.giveup_due(now, giveup);
             } else if self.retry.is_some_and(|at| at <= now) {
                 self.retry = None;
                 self.walk(Purpose::Tell);
@@ -400,17 +405,44 @@ impl Ipfail {
 
     // ---- Giving up -----------------------------------------------------------------------------------------------
 
-    /// A later reason replaces an earlier one and begins a new delay.
+    /// A later reason replaces an earlier one and begins a new delay, unless it is the answer that was waited for.
     fn schedule(&mut self, now: Duration, set: Set) {
-        let delay = self.keepalive.saturating_mul(2);
+        if let Some(giveup) = &mut self.giveup
+            && giveup.asked_again
+            && giveup.set == set
+        {
+            giveup.at = now;
+            return;
+        }
+        let delay = self.delay();
         self.giveup = Some(Giveup {
             set,
             at: now.saturating_add(delay),
             timer: self.timers,
+            asked_again: false,
         });
         self.timers = self.timers.wrapping_add(1);
         let text = format!("Delayed giveup in {} seconds.", delay.as_secs());
         self.log(Level::Info, text);
+    }
+
+    fn giveup_due(&mut self, now: Duration, giveup: Giveup) {
+        if giveup.set == Set::All && !giveup.asked_again && self.peer.is_some() {
+            self.giveup = Some(Giveup {
+                at: now.saturating_add(self.delay()),
+                asked_again: true,
+                ..giveup
+            });
+            self.walk(Purpose::Tell);
+            return;
+        }
+        self.giveup = None;
+        self.log(Level::Info, "giveup() called (timeout worked)");
+        self.ask(Doing::GivingUp(giveup.set), Question::Resources);
+    }
+
+    fn delay(&self) -> Duration {
+        self.keepalive.saturating_mul(2)
     }
 
     fn abort(&mut self) {

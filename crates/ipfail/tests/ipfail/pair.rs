@@ -122,6 +122,18 @@ fn lost_on_both_sides_one_after_the_other_nobody_moves() {
     assert_eq!(pair.take_standbys(), []);
 }
 
+/// As between ours and a legacy whose ipfail is slow: it knows, but has not said so when the delay is over.
+#[test]
+fn lost_on_both_sides_nobody_moves_although_one_says_nothing() {
+    let mut pair = Pair::new("off");
+    pair.sees(0, false);
+    pair.news(0, false);
+    pair.waits(KEEPALIVE);
+    pair.sees(1, false);
+    pair.waits(LONG);
+    assert_eq!(pair.take_standbys(), []);
+}
+
 /// However a ping node comes and goes: who asks to give everything up has seen less than the other all through the
 /// delay, and without auto_failback nothing else ever moves.
 #[test]
