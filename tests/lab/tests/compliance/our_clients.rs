@@ -1,23 +1,32 @@
 //! Our own clients at the legacy's daemon: our cl_status says what Debian's says, but for what is different on purpose
-//! because 2.1 said it so.
+//! because 2.1 said it so; our api_test tells what Debian's tells, and plays to the end.
 
 use std::sync::Arc;
 
-use ha_lab::{Host, Implementation, LabError, Result};
+use ha_lab::{Host, Implementation, LabError, Result, seconds, wait_until};
 
 use crate::pair::Pair;
 use crate::runner::Scenario;
 
-pub const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "our_cl_status_at_the_legacy",
-    modes: &["on"],
-    run: cl_status,
-}];
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "our_cl_status_at_the_legacy",
+        modes: &["on"],
+        run: cl_status,
+    },
+    Scenario {
+        name: "our_api_test_at_the_legacy",
+        modes: &["on"],
+        run: api_test,
+    },
+];
 
-/// Where our program is put.
+/// Where our programs are put.
 const OURS: &str = "/opt/ours/cl_status";
-/// Debian's program.
+const OUR_API_TEST: &str = "/opt/ours/api_test";
+/// Debian's programs.
 const DEBIANS: &str = "/usr/bin/cl_status";
+const DEBIANS_API_TEST: &str = "/usr/libexec/heartbeat/api_test";
 
 /// Command lines, asked of a node that runs.
 const QUESTIONS: &[&str] = &[
@@ -142,34 +151,131 @@ const QUESTIONS_TO_NOBODY: &[&str] = &[
 ];
 
 fn cl_status(pair: &Pair) -> Result<()> {
-    let stage = Implementation::Ours
-        .stage()
-        .ok_or_else(|| LabError::Unavailable("our installed tree".into()))?;
-    let program = stage.join("usr/bin/cl_status");
-    let octets = std::fs::read(&program)
-        .map_err(|error| LabError::Unavailable(format!("{}: {error}", program.display())))?;
+    let legacy = legacy_hosts(pair, 1)?;
+    let mut differences = Vec::new();
+    for host in &legacy {
+        install(host, "usr/bin/cl_status", OURS)?;
+        compare(host, QUESTIONS_TO_NOBODY, &mut differences)?;
+    }
+    configure(pair)?;
+    pair.settle()?;
+    for host in &legacy {
+        compare(host, QUESTIONS, &mut differences)?;
+    }
+    if !differences.is_empty() {
+        return Err(LabError::unexpected(differences.join("\n")));
+    }
+    a_daemon_that_hangs(legacy[0])
+}
+
+/// Neither program waits for it: after five seconds they end and say nothing.
+fn a_daemon_that_hangs(host: &Host) -> Result<()> {
+    host.sh("kill -STOP $(cat /var/run/heartbeat.pid)")?;
+    for program in [DEBIANS, OURS] {
+        let output = host.run(&[program, "listnodes"])?;
+        if output.code() != 12 || !(output.stdout + &output.stderr).is_empty() {
+            return Err(LabError::unexpected(format!(
+                "{program} did not end by its alarm"
+            )));
+        }
+    }
+    host.sh("kill -CONT $(cat /var/run/heartbeat.pid)")?;
+    Ok(())
+}
+
+/// Debian's says what it is told, until an answer is late: then it takes every later one for the one before, and gives
+/// up (`client-api.md` 1.5). Ours says the same, and goes on: two of them find each other and play.
+fn api_test(pair: &Pair) -> Result<()> {
+    let legacy = legacy_hosts(pair, 2)?;
+    configure(pair)?;
+    pair.settle()?;
+    let debians = legacy[0].run(&["timeout", "-s", "INT", "10", DEBIANS_API_TEST])?;
+    for host in &legacy {
+        install(host, "usr/lib64/heartbeat/ha-tools", OUR_API_TEST)?;
+        // Whatever a shell starts in the background does not hear SIGINT.
+        host.sh(&format!(
+            "{{ env --default-signal=INT {OUR_API_TEST} 2>/tmp/api_test; echo exit $? >>/tmp/api_test; }} \
+             </dev/null >/dev/null 2>&1 &"
+        ))?;
+    }
+    let said = |host: &Host| host.sh("cat /tmp/api_test").map(|output| output.stdout);
+    let played = legacy.iter().try_for_each(|host| {
+        let answers = format!("of type [pingreply] from [{}]", pair.other(host).name());
+        wait_until("the other's answers to a ping", seconds(30), || {
+            said(host).is_ok_and(|text| text.matches(&answers).count() >= 10)
+        })
+    });
+    let ended = played.and_then(|()| {
+        legacy.iter().try_for_each(|host| {
+            host.sh(&format!("kill -INT $(pidof {OUR_API_TEST})"))?;
+            wait_until("the end of api_test", seconds(10), || {
+                said(host).is_ok_and(|text| text.ends_with("\nexit 0\n"))
+            })
+        })
+    });
+    let ours = [said(legacy[0])?, said(legacy[1])?];
+    if let Err(error) = ended {
+        let [one, other] = ours;
+        return Err(LabError::unexpected(format!("{error}\n{one}\n{other}")));
+    }
+    let told = [&debians.stderr, &ours[0]].map(|text| {
+        let before = text.split("Starting node walk").next().unwrap_or_default();
+        before
+            .lines()
+            .filter_map(told_by_daemon)
+            .collect::<Vec<_>>()
+    });
+    if told[0] != told[1] || told[0].len() < 10 {
+        return Err(LabError::unexpected(format!(
+            "Debian's and ours: {told:#?}"
+        )));
+    }
+    Ok(())
+}
+
+/// What stands behind the level of a line of api_test, but for its process id.
+fn told_by_daemon(line: &str) -> Option<String> {
+    let level = ["info: ", "ERROR: "];
+    let text = level.iter().find_map(|level| line.split_once(level))?.1;
+    (!text.starts_with("PID=")).then(|| text.to_owned())
+}
+
+/// The hosts on which the legacy runs, at least so many.
+fn legacy_hosts(pair: &Pair, least: usize) -> Result<Vec<&Arc<Host>>> {
     let legacy: Vec<&Arc<Host>> = pair
         .nodes()
         .into_iter()
         .filter(|host| !host.is_ours())
         .collect();
-    let mut differences = Vec::new();
-    for host in &legacy {
-        host.write_octets(OURS, &octets, 0o555)?;
-        compare(host, QUESTIONS_TO_NOBODY, &mut differences)?;
+    if legacy.len() < least {
+        return Err(LabError::Unavailable(format!(
+            "legacy daemons: {least} are needed"
+        )));
     }
+    Ok(legacy)
+}
+
+/// Copies a program of our installed tree.
+fn install(host: &Host, from: &str, to: &str) -> Result<()> {
+    let stage = Implementation::Ours
+        .stage()
+        .ok_or_else(|| LabError::Unavailable("our installed tree".into()))?;
+    let program = stage.join(from);
+    let octets = std::fs::read(&program)
+        .map_err(|error| LabError::Unavailable(format!("{}: {error}", program.display())))?;
+    host.write_octets(to, &octets, 0o555)
+}
+
+/// A ping node, and root may be the client `ping`.
+fn configure(pair: &Pair) -> Result<()> {
     for host in pair.nodes() {
-        let file = pair.ha_cf(host).line("ping 10.0.0.9");
+        let file = pair
+            .ha_cf(host)
+            .line("ping 10.0.0.9")
+            .line("apiauth ping uid=root");
         host.write("/etc/ha.d/ha.cf", &file.text())?;
     }
-    pair.settle()?;
-    for host in &legacy {
-        compare(host, QUESTIONS, &mut differences)?;
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(LabError::unexpected(differences.join("\n")))
+    Ok(())
 }
 
 fn compare(host: &Host, questions: &[&str], differences: &mut Vec<String>) -> Result<()> {
