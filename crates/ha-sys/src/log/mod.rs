@@ -89,7 +89,7 @@ pub struct Logger {
 
 #[derive(Debug)]
 enum Back {
-    Here(Mutex<Writer>),
+    Here(Box<Mutex<Writer>>),
     Thread {
         queue: SyncSender<Order>,
         dropped: Arc<AtomicU64>,
@@ -104,7 +104,7 @@ impl Logger {
             entity: entity.to_owned(),
             pid: std::process::id(),
             sinks,
-            back: Back::Here(Mutex::new(writer)),
+            back: Back::Here(Box::new(Mutex::new(writer))),
         }
     }
 
