@@ -73,7 +73,6 @@ impl ClientError {
                 reason.clone().unwrap_or_default()
             }
             Self::NoAnswer { .. } => "No timely response.".to_owned(),
-            Self::Casual => "not a casual client's business".to_owned(),
             other => other.to_string(),
         }
     }

@@ -130,17 +130,26 @@ impl Source {
 
     /// A client at this node has left.
     fn leaves(&mut self, message: Message, out: &mut VecDeque<Message>) {
-        let generation = client_generation(&message);
+        let Some(current) = self.current else {
+            out.push_back(message);
+            return;
+        };
+        let daemon = message.hex("hg").unwrap_or(current.0);
+        let instance = (daemon, client_generation(&message));
+        if daemon > current.0 {
+            *self = Source {
+                ended: Some(instance),
+                ..Source::default()
+            };
+            out.push_back(message);
+            return;
+        }
         // The news about an instance before this one was lost.
-        while self
-            .current
-            .is_some_and(|(_, current)| current < generation)
-            && !self.later.is_empty()
-        {
+        while self.current.is_some_and(|current| current < instance) && !self.later.is_empty() {
             self.end(out);
         }
         match self.current {
-            Some((_, current)) if current <= generation => {
+            Some(current) if current <= instance => {
                 self.leave = Some(message);
                 self.leave_if_done(out);
             }
@@ -210,16 +219,18 @@ fn is(message: &Message, kind: &str, state: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// `NODE hg.client_gen NUMBER`, with `>` for one to us alone; or a line of another kind.
+    /// `hg.client_gen NUMBER`, with `>` for one to us alone; or a line of another kind.
     fn message(line: &str) -> Message {
         let words: Vec<&str> = line.split(' ').collect();
         let mut message = Message::new();
         match words[..] {
-            ["leave", generation] => {
+            ["leave", instance] => {
+                let (daemon, client) = instance.split_once('.').unwrap();
                 message.push("t", "hbapi-clstat");
                 message.push("st", "leave");
                 message.push("src", "a");
-                message.push("client_gen", generation);
+                message.push("client_gen", client);
+                message.push("hg", daemon);
             }
             ["dead"] => {
                 message.push("t", "status");
@@ -276,29 +287,65 @@ mod tests {
 
     #[test]
     fn a_leave_waits_for_what_was_sent_before_it() {
-        let lines = ["1.1 1", "1.1 3", "leave 1", "1.1 2"];
-        assert_eq!(delivered(&lines), ["1.1 1", "1.1 2", "1.1 3", "leave 1"]);
+        let lines = ["1.1 1", "1.1 3", "leave 1.1", "1.1 2"];
+        assert_eq!(delivered(&lines), ["1.1 1", "1.1 2", "1.1 3", "leave 1.1"]);
     }
 
     #[test]
     fn a_later_instance_waits_for_the_leave_of_the_earlier() {
         let lines = [
-            "1.1 4", "1.2 1", "1.2 2", "1.1 5", "leave 1", "1.2 3", "1.1 6",
+            "1.1 4",
+            "1.2 1",
+            "1.2 2",
+            "1.1 5",
+            "leave 1.1",
+            "1.2 3",
+            "1.1 6",
         ];
-        let expected = ["1.1 4", "1.1 5", "leave 1", "1.2 1", "1.2 2", "1.2 3"];
+        let expected = ["1.1 4", "1.1 5", "leave 1.1", "1.2 1", "1.2 2", "1.2 3"];
         assert_eq!(delivered(&lines), expected);
     }
 
     #[test]
     fn the_leave_of_a_later_instance_ends_the_earlier_too() {
-        let lines = ["1.1 1", "1.2 1", "1.2 2", "leave 2"];
-        assert_eq!(delivered(&lines), ["1.1 1", "1.2 1", "1.2 2", "leave 2"]);
+        let lines = ["1.1 1", "1.2 1", "1.2 2", "leave 1.2"];
+        assert_eq!(delivered(&lines), ["1.1 1", "1.2 1", "1.2 2", "leave 1.2"]);
     }
 
     #[test]
     fn a_new_run_of_the_daemon_starts_anew_and_an_old_one_is_over() {
         let lines = ["1.5 7", "1.5 9", "2.1 1", "1.5 8", "2.1 2"];
         assert_eq!(delivered(&lines), ["1.5 7", "2.1 1", "2.1 2"]);
+    }
+
+    #[test]
+    fn the_late_leave_of_an_earlier_run_ends_nobody() {
+        let lines = ["2.3 1", "leave 1.9", "2.3 2", "2.3 3"];
+        assert_eq!(delivered(&lines), lines);
+    }
+
+    #[test]
+    fn the_leave_of_a_new_run_does_not_wait_for_the_old_one() {
+        let lines = ["1.9 1", "1.9 3", "leave 2.3", "1.9 2", "2.4 1"];
+        assert_eq!(delivered(&lines), ["1.9 1", "leave 2.3", "2.4 1"]);
+    }
+
+    proptest::proptest! {
+        /// However the network mixes them, as long as it keeps the first.
+        #[test]
+        fn every_mixture_comes_out_in_order(
+            numbers in proptest::strategy::Strategy::prop_shuffle(
+                proptest::strategy::Just((2..200).collect::<Vec<u64>>())
+            ),
+        ) {
+            let sent: Vec<String> = std::iter::once(1)
+                .chain(numbers)
+                .map(|number| format!("1.1 {number:x}"))
+                .collect();
+            let lines: Vec<&str> = sent.iter().map(String::as_str).collect();
+            let expected: Vec<String> = (1..200).map(|number| format!("1.1 {number:x}")).collect();
+            proptest::prop_assert_eq!(delivered(&lines), expected);
+        }
     }
 
     #[test]
@@ -334,7 +381,7 @@ mod tests {
         order.accept(plain.clone(), &mut out);
         plain.push("src", "a");
         order.accept(plain, &mut out);
-        order.accept(message("leave 1"), &mut out);
+        order.accept(message("leave 1.1"), &mut out);
         assert_eq!(out.len(), 3);
     }
 }
