@@ -12,7 +12,7 @@ use ha_ipc::listener::Listener;
 use ha_sys::log::{GLUE_LOGD_SOCKET, LOGD_SOCKET, Logger, Priority, connect_now};
 use ha_sys::peer::peer_credentials;
 use ha_sys::signals::{Signal, SignalSource};
-use ha_sys::{Interest, Poller, clock, errno_text};
+use ha_sys::{Interest, Poller, Ready, clock, errno_text};
 use ha_wire::logd::LogRecord;
 
 /// Connections at a time. Whoever comes then waits until another one goes.
@@ -99,6 +99,7 @@ enum Turn {
 /// The daemon at work.
 pub(super) struct Server {
     poller: Poller,
+    ready: Vec<Ready>,
     signals: SignalSource,
     listeners: Vec<UnixListener>,
     listening: bool,
@@ -106,6 +107,8 @@ pub(super) struct Server {
     next: u64,
     /// What the queue had no room for. While there is something nobody is read from.
     waiting: Option<LogRecord>,
+    /// How often that was so.
+    pauses: u64,
 }
 
 impl Server {
@@ -123,12 +126,14 @@ impl Server {
         ])?;
         let mut server = Server {
             poller: Poller::new()?,
+            ready: Vec::new(),
             signals,
             listeners: sockets.0,
             listening: false,
             clients: BTreeMap::new(),
             next: FIRST_CLIENT,
             waiting: None,
+            pauses: 0,
         };
         server
             .poller
@@ -142,23 +147,27 @@ impl Server {
     /// # Errors
     /// The loop itself failed.
     pub(super) fn run(&mut self, log: &Logger) -> io::Result<()> {
-        let mut ready = Vec::new();
-        loop {
-            let deadline = self.waiting.as_ref().map(|_| clock::monotonic() + RETRY);
-            self.poller.wait(deadline, &mut ready)?;
-            for event in &ready {
-                match event.token {
-                    SIGNALS => {
-                        if self.signals_say_stop(log)? {
-                            return self.drain(log);
-                        }
-                    }
-                    token if token < FIRST_CLIENT => self.accept(log, token)?,
-                    token => self.serve(log, token)?,
-                }
+        while !self.turn(log, None)? {}
+        self.drain(log)
+    }
+
+    /// Waits for something to happen, no longer than until the deadline, and deals with it. True when it is the end.
+    fn turn(&mut self, log: &Logger, deadline: Option<Duration>) -> io::Result<bool> {
+        let retry = self.waiting.as_ref().map(|_| clock::monotonic() + RETRY);
+        let mut ready = std::mem::take(&mut self.ready);
+        self.poller
+            .wait([retry, deadline].into_iter().flatten().min(), &mut ready)?;
+        let mut stop = false;
+        for event in &ready {
+            match event.token {
+                SIGNALS => stop |= self.signals_say_stop(log)?,
+                token if token < FIRST_CLIENT => self.accept(log, token)?,
+                token => self.serve(log, token)?,
             }
-            self.resume(log)?;
         }
+        self.ready = ready;
+        self.resume(log)?;
+        Ok(stop)
     }
 
     fn signals_say_stop(&self, log: &Logger) -> io::Result<bool> {
@@ -274,7 +283,8 @@ impl Server {
         Turn::More
     }
 
-    fn pause(&self) -> io::Result<()> {
+    fn pause(&mut self) -> io::Result<()> {
+        self.pauses += 1;
         self.clients
             .values()
             .try_for_each(|client| self.poller.remove(&client.stream))
@@ -344,6 +354,11 @@ impl Server {
                 None => matches!(self.read(log, *token), Turn::More | Turn::Full),
             });
         }
+        if self.pauses > 0 {
+            let times = self.pauses;
+            let text = format!("reading was paused {times} times because the queue was full");
+            log.log(Priority::Info, text);
+        }
         Ok(())
     }
 }
@@ -389,5 +404,224 @@ impl Client {
             return Err(());
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    use ha_ipc::frame::{Head, MAX_BODY};
+    use ha_sys::log::Sinks;
+    use ha_wire::logd::{FACILITY_USER, Layout};
+
+    use super::*;
+
+    /// A server at a socket of its own, that writes into a file.
+    struct Scene {
+        directory: PathBuf,
+        server: Server,
+        log: Logger,
+    }
+
+    impl Scene {
+        fn new(name: &str, queue: usize) -> Scene {
+            let directory =
+                std::env::temp_dir().join(format!("ha-logd-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&directory);
+            std::fs::create_dir_all(&directory).unwrap();
+            let listener = bind(&directory.join("socket")).unwrap();
+            let sinks = Sinks {
+                logfile: Some(directory.join("log")),
+                ..Sinks::default()
+            };
+            let mut log = Logger::new("logd", sinks);
+            log.run_in_background_with(queue).unwrap();
+            Scene {
+                server: Server::new(Sockets(vec![listener])).unwrap(),
+                directory,
+                log,
+            }
+        }
+
+        fn connect(&self) -> UnixStream {
+            connect_now(&self.directory.join("socket")).unwrap()
+        }
+
+        fn written(&self) -> String {
+            std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+        }
+
+        /// Serves until the file holds what it shall.
+        fn until(&mut self, what: &str, condition: impl Fn(&Scene) -> bool) {
+            let end = clock::monotonic() + Duration::from_secs(30);
+            while !condition(self) {
+                let now = clock::monotonic();
+                assert!(now < end, "{what}: {}", self.written());
+                self.server.turn(&self.log, Some(now + RETRY)).unwrap();
+            }
+        }
+
+        fn until_written(&mut self, text: &str) {
+            self.until(text, |scene| scene.written().contains(text));
+        }
+    }
+
+    impl Drop for Scene {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    fn frame(layout: Layout, text: &str) -> Vec<u8> {
+        let record = LogRecord {
+            facility: FACILITY_USER,
+            priority: Priority::Warn.number(),
+            with_level: true,
+            pid: 7,
+            entity: "client".into(),
+            seconds: 0,
+            text: text.into(),
+        };
+        framed(&record.encode(layout))
+    }
+
+    fn framed(body: &[u8]) -> Vec<u8> {
+        let mut octets = Head::for_body(body.len()).unwrap().octets().to_vec();
+        octets.extend_from_slice(body);
+        octets
+    }
+
+    #[test]
+    fn records_of_both_layouts_in_pieces_of_any_size() {
+        let mut scene = Scene::new("pieces", 64);
+        let mut client = scene.connect();
+        for octet in frame(Layout::Classic, "as in 2.1") {
+            client.write_all(&[octet]).unwrap();
+            let now = clock::monotonic();
+            scene.server.turn(&scene.log, Some(now)).unwrap();
+        }
+        let both = [frame(Layout::Glue, "one"), frame(Layout::Classic, "two")];
+        client.write_all(&both.concat()).unwrap();
+        scene.until_written("WARN: two\n");
+        let texts: Vec<String> = scene
+            .written()
+            .lines()
+            .map(|line| line.split_once("WARN: ").unwrap().1.to_owned())
+            .collect();
+        assert_eq!(texts, ["as in 2.1", "one", "two"]);
+        assert!(scene.written().starts_with("client[7]: "));
+    }
+
+    #[test]
+    fn rubbish_ends_one_connection_and_harms_nobody() {
+        let mut scene = Scene::new("rubbish", 64);
+        let mut good = scene.connect();
+        let mut web = scene.connect();
+        web.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        scene.until_written("magic number in head does not match");
+        let mut odd = scene.connect();
+        odd.write_all(&framed(b"no record")).unwrap();
+        odd.write_all(&framed(b"no record either")).unwrap();
+        odd.write_all(&frame(Layout::Glue, "a record after all"))
+            .unwrap();
+        scene.until_written("a record after all");
+        assert_eq!(scene.written().matches("what cannot be read").count(), 1);
+        good.write_all(&frame(Layout::Classic, "still there"))
+            .unwrap();
+        scene.until_written("still there");
+        let mut octet = [0];
+        assert_eq!(web.read(&mut octet).unwrap(), 0);
+    }
+
+    /// Whoever announces a huge frame does not make us keep it.
+    #[test]
+    fn a_frame_larger_than_any_record_ends_the_connection() {
+        let mut scene = Scene::new("large", 64);
+        let client = scene.connect();
+        client.set_nonblocking(true).unwrap();
+        let large = framed(&vec![b'x'; MAX_BODY]);
+        let mut sent = 0;
+        for piece in large.chunks(4096) {
+            match (&client).write(piece) {
+                Ok(count) => sent += count,
+                Err(_) => break,
+            }
+            let soon = clock::monotonic() + RETRY;
+            scene.server.turn(&scene.log, Some(soon)).unwrap();
+        }
+        scene.until_written("more than a record may have");
+        assert!(scene.server.clients.is_empty());
+        assert!(sent < 2 * PARTIAL_MAX, "{sent} octets were taken");
+    }
+
+    #[test]
+    fn while_the_queue_is_full_nobody_is_read_and_nothing_is_lost() {
+        const EACH: usize = 500;
+        let mut scene = Scene::new("full", 1);
+        let clients: Vec<_> = (0..4)
+            .map(|number| {
+                let mut stream = scene.connect();
+                std::thread::spawn(move || {
+                    for line in 0..EACH {
+                        let text = format!("{number} says {line}");
+                        stream.write_all(&frame(Layout::Glue, &text)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let last = |number: usize| format!("WARN: {number} says {}\n", EACH - 1);
+        scene.until("all that was said", |scene| {
+            let written = scene.written();
+            (0..4).all(|number| written.contains(&last(number)))
+        });
+        assert!(scene.server.pauses > 0);
+        for client in clients {
+            client.join().unwrap();
+        }
+        let written = scene.written();
+        for number in 0..4 {
+            let mark = format!("WARN: {number} says ");
+            let lines: Vec<usize> = written
+                .lines()
+                .filter_map(|line| line.split_once(&mark)?.1.parse().ok())
+                .collect();
+            assert!(
+                lines.iter().copied().eq(0..EACH),
+                "{number}: {}",
+                lines.len()
+            );
+        }
+    }
+
+    #[test]
+    fn at_the_end_everything_sent_before_is_written() {
+        let mut scene = Scene::new("drain", 8);
+        let mut early = scene.connect();
+        early.write_all(&frame(Layout::Classic, "hello")).unwrap();
+        scene.until_written("hello");
+        for line in 0..100 {
+            let text = format!("early {line}");
+            early.write_all(&frame(Layout::Classic, &text)).unwrap();
+        }
+        // Nobody has accepted this one yet.
+        let mut late = scene.connect();
+        late.write_all(&frame(Layout::Glue, "late")).unwrap();
+        scene.server.drain(&scene.log).unwrap();
+        scene.log.flush(Duration::from_secs(20));
+        let written = scene.written();
+        assert_eq!(written.matches("WARN: early ").count(), 100);
+        assert!(written.contains("WARN: late\n"), "{written}");
+    }
+
+    #[test]
+    fn a_place_where_somebody_answers_is_left_to_him() {
+        let scene = Scene::new("taken", 8);
+        let taken = bind(&scene.directory.join("socket")).unwrap_err();
+        assert_eq!(taken, "another logging daemon answers there");
+        // The file of a daemon that is gone is no obstacle.
+        drop(bind(&scene.directory.join("old")).unwrap());
+        assert!(bind(&scene.directory.join("old")).is_ok());
     }
 }
