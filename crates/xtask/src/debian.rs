@@ -125,6 +125,18 @@ pub(crate) const SERVERS: &[Need] = &[
     },
 ];
 
+/// Directors to compare ours with.
+pub(crate) const DIRECTORS: &[Need] = &[
+    Need {
+        proof: "/usr/sbin/ldirectord",
+        package: "ldirectord",
+    },
+    Need {
+        proof: "/usr/sbin/keepalived",
+        package: "keepalived",
+    },
+];
+
 /// A kernel with IPVS as an ordinary process, and what loads its modules and shows its tables.
 pub(crate) const KERNEL: &[Need] = &[
     Need {

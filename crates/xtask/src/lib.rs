@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `demo` | [`demo`]: the article's pair of directors, live |
 //! | `test` | [`test`]: every test there is |
+//! | `bench` | [`bench`]: measurements beside the legacy |
 //! | `install` | [`install`]: a complete tree at the legacy's paths |
 //!
 //! Every command sets up what it needs.
@@ -12,6 +13,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+pub mod bench;
 mod cargo;
 mod debian;
 pub mod demo;
@@ -36,6 +38,9 @@ Usage: cargo xtask COMMAND
         Run the tests of all crates, then the installed tree in network namespaces.
         NAME      only tests with this in their name
 
+  bench ldirectord [--servers N,...] [--runs N] [--patience SECONDS]
+        Measure ldirectord beside Debian's ldirectord and keepalived, in a user-mode kernel, for six minutes.
+
   install --destdir DIR [--libdir lib64|lib] [--debug]
         Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
         --libdir  the machine's library directory (default lib64)
@@ -53,6 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure
         Some(Value(command)) => match command.to_str() {
             Some("demo") => demo::run(parser),
             Some("test") => test::run(parser),
+            Some("bench") => bench::run(parser),
             Some("install") => install::run(parser),
             Some("help") => help(),
             _ => Err(Failure::Usage(format!(

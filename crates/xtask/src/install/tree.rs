@@ -181,8 +181,17 @@ const HANDLERS: &[&str] = &[
     "status",
 ];
 
-/// Stock resource scripts.
-const RESOURCES: &[&str] = &["IPaddr", "IPaddr2"];
+/// Stock resource scripts that are programs of ours.
+const RESOURCES: &[&str] = &[
+    "AudibleAlarm",
+    "Delay",
+    "IPaddr",
+    "IPaddr2",
+    "IPsrcaddr",
+    "IPv6addr",
+    "SendArp",
+    "portblock",
+];
 
 /// Everything that is installed, directories before what lies in them.
 pub fn tree(libdir: LibDir) -> Vec<Entry> {
@@ -343,6 +352,12 @@ mod tests {
                 "/etc/ha.d/rc.d/status",
                 "/etc/ha.d/resource.d/IPaddr",
                 "/etc/ha.d/resource.d/IPaddr2",
+                "/etc/ha.d/resource.d/AudibleAlarm",
+                "/etc/ha.d/resource.d/Delay",
+                "/etc/ha.d/resource.d/IPsrcaddr",
+                "/etc/ha.d/resource.d/IPv6addr",
+                "/etc/ha.d/resource.d/SendArp",
+                "/etc/ha.d/resource.d/portblock",
                 "/etc/ha.d/resource.d/ldirectord",
                 "/etc/init.d/heartbeat",
                 "/etc/init.d/ldirectord",
