@@ -35,6 +35,8 @@ pub(crate) enum Cause {
     ClientMessage,
     /// A client's request is wrong.
     ClientRequest,
+    /// A client does not read.
+    SlowClient,
     /// A client speaks for another one.
     Impersonation,
     /// Somebody may not sign on; each reason by itself.

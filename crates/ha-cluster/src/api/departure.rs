@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ha_wire::Message;
 
-use crate::Action;
 use crate::api::{ClientId, ProcessExists};
 use crate::core::Core;
+use crate::throttle::Cause;
+use crate::{Action, Level};
 
 /// How often we look whether the processes behind the connections still exist.
 const AUDIT_PERIOD: Duration = Duration::from_secs(9);
@@ -45,9 +46,12 @@ impl Core {
             Gone::Closed => "EOF".to_owned(),
             Gone::Died => "died".to_owned(),
             Gone::TooSlow { queued, limit } => {
-                self.warn(format!(
-                    "client pid {pid} does not read its messages and is cut off"
-                ));
+                self.log_limited(Cause::SlowClient, || {
+                    let text = format!(
+                        "client pid {pid} is cut off: send queue maximum length({limit}) exceeded"
+                    );
+                    vec![(Level::Error, text)]
+                });
                 format!("send failed,farside_pid={pid}, sendq length={queued}(max is {limit})")
             }
         };
