@@ -238,7 +238,7 @@ impl Core {
         }
         if generation > node.generation {
             // The legacy waits for a status to tell it; but that may be the packet that got lost.
-            self.peer_restarted(source, generation);
+            self.peer_restarted(source, generation, kind == "status");
         } else if kind == "status" && node.is_dead() && generation > 0 {
             if seq <= node.status_seq {
                 return Verdict::Drop;

@@ -269,8 +269,9 @@ impl Core {
         }
     }
 
-    /// A status with a higher generation: the node's heartbeat started anew (5.2 rule 5, 6.8).
-    pub(crate) fn peer_restarted(&mut self, source: &str, generation: u64) {
+    /// A message with a higher generation: the node's heartbeat started anew (5.2 rule 5, 6.8). `by_status` says that it is
+    /// a status, which is looked at next and is then news of its own, `init` too.
+    pub(crate) fn peer_restarted(&mut self, source: &str, generation: u64, by_status: bool) {
         let now = self.now.mono;
         let Some(node) = self.find_mut(source) else {
             return;
@@ -283,7 +284,7 @@ impl Core {
         node.status_seq = 0;
         node.status_ts = 0;
         node.acknowledged = 0;
-        if node.is_dead() {
+        if node.is_dead() && !by_status {
             // It speaks, though its first status may have been lost: the next one is not a healed partition.
             node.status = Status::Init;
         }

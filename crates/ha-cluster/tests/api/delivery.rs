@@ -61,6 +61,25 @@ fn a_dead_node_is_told_before_its_link() {
     );
 }
 
+/// `init` is news as well: the legacy tells it, and scripts see a returning node from its beginning.
+#[test]
+fn a_node_that_returns_is_told_from_its_first_word() {
+    let mut pair = Pair::new();
+    let client = pair.sign_on("tiny", 500);
+    pair.silence(B);
+    pair.run(secs(8));
+    pair.take(client);
+    pair.start_anew(B);
+    pair.run(secs(12));
+    let of_b: Vec<String> = pair
+        .take(client)
+        .iter()
+        .filter(|frame| frame.kind() == "status" && frame.get("src") == Some("nodeb"))
+        .filter_map(|frame| frame.get("st").map(str::to_owned))
+        .collect();
+    assert_eq!(of_b, ["init", "up", "active"]);
+}
+
 #[test]
 fn a_node_that_stops_says_how() {
     let mut pair = Pair::new();

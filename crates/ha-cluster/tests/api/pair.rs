@@ -422,6 +422,16 @@ impl Pair {
         self.hosts[host].silent = true;
     }
 
+    /// A silenced host speaks again, with a heartbeat of the next generation.
+    pub fn start_anew(&mut self, host: usize) {
+        let (name, uuid) = [("nodea", UUID_A), ("nodeb", UUID_B)][host];
+        let mut config = config(name, uuid, &ha_cf());
+        config.generation += 1;
+        self.hosts[host].core = Core::new(config, self.stamp());
+        self.hosts[host].silent = false;
+        self.feed(host, Input::Start);
+    }
+
     pub fn core(&self, host: usize) -> &Core {
         &self.hosts[host].core
     }
