@@ -3,7 +3,7 @@
 use ha_cluster::{
     ApiSettings, AutoFailback, MediumKind, MediumSpec, NodeKind, NodeSpec, RestartState,
 };
-use ha_config::{Config, Facility, HEARTBEAT_VERSION, HaCf, Medium};
+use ha_config::{Config, HEARTBEAT_VERSION, HaCf, Medium};
 use ha_sys::media::MediumSetup;
 
 /// Who we are in this life: what does not stand in ha.cf.
@@ -52,7 +52,9 @@ pub(crate) fn core_config(config: &Config, identity: &Identity) -> ha_cluster::C
 
 /// What local clients may ask for, and who they may be.
 fn api(ha_cf: &HaCf) -> ApiSettings {
-    let facility = ha_cf.logfacility.as_ref().and_then(Facility::code);
+    // `none` is told as 0, no line at all as -1.
+    let facility = ha_cf.logfacility.as_ref();
+    let facility = facility.map(|facility| facility.code().unwrap_or(0));
     ApiSettings {
         version: HEARTBEAT_VERSION.to_owned(),
         parameters: ha_cf.parameters.clone(),

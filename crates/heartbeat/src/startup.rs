@@ -503,7 +503,12 @@ fn job_settings(config: &Config, directory: &Path) -> JobSettings {
         variables: env.clone(),
         logfile: to.logfile.map(text),
         debugfile: to.debugfile.map(text),
-        facility: to.facility.map(|facility| facility.name().to_owned()),
+        // As written, `none` too: whoever reads it in the environment knows that word.
+        facility: config
+            .ha_cf
+            .logfacility
+            .as_ref()
+            .map(|facility| facility.name().to_owned()),
         logd: to.logd,
         inherited: inherited(std::env::vars_os()),
         directory: directory.to_path_buf(),
