@@ -7,6 +7,7 @@
 mod clients;
 mod hand_over;
 mod ipfail;
+mod logging;
 mod mishaps;
 mod network;
 mod our_clients;
@@ -26,6 +27,7 @@ fn main() {
         ipfail::SCENARIOS,
         scripts::SCENARIOS,
         our_clients::SCENARIOS,
+        logging::SCENARIOS,
         clients::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
