@@ -84,6 +84,8 @@ pub(crate) struct Clients {
     keepalive: Duration,
     /// They are being stopped; nothing is started any more.
     stopping: bool,
+    /// How many of them, from the first, have not had their turn to be stopped.
+    unstopped: usize,
     /// The one that was told to end.
     told: Option<u32>,
     /// It has.
@@ -104,8 +106,9 @@ impl Clients {
             state: State::Waiting,
             short_runs: 0,
         };
-        let clients = specs.into_iter().map(client).collect();
+        let clients: Vec<Client> = specs.into_iter().map(client).collect();
         Clients {
+            unstopped: clients.len(),
             clients,
             environment,
             directory,
@@ -225,13 +228,14 @@ impl Clients {
     /// Tells the last running client to end; to be called again when one has. True when none is left.
     pub(crate) fn stop_next(&mut self, shell: &mut Shell) -> bool {
         self.stopping = true;
-        while let Some((index, client)) = self
-            .clients
-            .iter_mut()
-            .enumerate()
-            .rev()
-            .find(|(_, c)| c.state != State::Finished)
-        {
+        if self.told.is_some() {
+            return false;
+        }
+        while let Some(index) = self.unstopped.checked_sub(1) {
+            self.unstopped = index;
+            let Some(client) = self.clients.get_mut(index) else {
+                continue;
+            };
             let command = &client.spec.command;
             let State::Running { pid, .. } = client.state else {
                 shell.info(format!("client [{command}] is not running."));
