@@ -1,7 +1,7 @@
-//! Our own clients at the legacy's daemon: our cl_status says what Debian's says, but for what is different on purpose
-//! because 2.1 said it so; our api_test tells what Debian's tells, and plays to the end.
+//! Our own clients beside Debian's, at either daemon: our cl_status says what Debian's says, but for what is different on
+//! purpose because 2.1 said it so; our api_test tells what Debian's tells, and plays to the end.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use ha_lab::{Host, Implementation, LabError, Result, seconds, wait_until};
 
@@ -10,23 +10,23 @@ use crate::runner::Scenario;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "our_cl_status_at_the_legacy",
+        name: "our_cl_status",
         modes: &["on"],
         run: cl_status,
     },
     Scenario {
-        name: "our_api_test_at_the_legacy",
+        name: "our_api_test",
         modes: &["on"],
         run: api_test,
     },
 ];
 
-/// Where our programs are put.
-const OURS: &str = "/opt/ours/cl_status";
-const OUR_API_TEST: &str = "/opt/ours/api_test";
-/// Debian's programs.
-const DEBIANS: &str = "/usr/bin/cl_status";
-const DEBIANS_API_TEST: &str = "/usr/libexec/heartbeat/api_test";
+/// Where our programs are put, and where they are in the tree that we install.
+const OUR_STATUS: (&str, &str) = ("/opt/ours/cl_status", "usr/bin/cl_status");
+const OUR_API_TEST: (&str, &str) = ("/opt/ours/api_test", "usr/lib64/heartbeat/ha-tools");
+/// Where Debian's programs are put, and where they are on this machine.
+const DEBIANS_STATUS: (&str, &str) = ("/opt/debians/cl_status", "/usr/bin/cl_status");
+const DEBIANS_API_TEST: (&str, &str) = ("/opt/debians/api_test", "/usr/libexec/heartbeat/api_test");
 
 /// Command lines, asked of a node that runs.
 const QUESTIONS: &[&str] = &[
@@ -96,11 +96,8 @@ const QUESTIONS: &[&str] = &[
     "hblinkstatus beta",
     "hblinkstatus",
     "clientstatus alpha ping",
-    "clientstatus beta ping",
-    "clientstatus beta ping 2000",
-    "clientstatus beta ping 0",
-    "clientstatus beta ping x",
-    "clientstatus -m beta ping 2000",
+    "clientstatus beta ping 4000",
+    "clientstatus -m beta ping 4000",
     "clientstatus 10.0.0.9 ping",
     "clientstatus nosuch ping",
     "clientstatus beta",
@@ -151,27 +148,44 @@ const QUESTIONS_TO_NOBODY: &[&str] = &[
 ];
 
 fn cl_status(pair: &Pair) -> Result<()> {
-    let legacy = legacy_hosts(pair, 1)?;
     let mut differences = Vec::new();
-    for host in &legacy {
-        install(host, "usr/bin/cl_status", OURS)?;
+    for host in pair.nodes() {
+        install(host)?;
         compare(host, QUESTIONS_TO_NOBODY, &mut differences)?;
     }
     configure(pair)?;
     pair.settle()?;
-    for host in &legacy {
+    for host in pair.nodes() {
         compare(host, QUESTIONS, &mut differences)?;
     }
     if !differences.is_empty() {
         return Err(LabError::unexpected(differences.join("\n")));
     }
-    a_daemon_that_hangs(legacy[0])
+    for host in pair.nodes() {
+        anybody_may_ask(host)?;
+    }
+    a_daemon_that_hangs(&pair.alpha)
+}
+
+/// The installed program, of either make, runs for the group haclient.
+fn anybody_may_ask(host: &Host) -> Result<()> {
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let program = ["/usr/bin/cl_status", "rscstatus"];
+    let words = [&["setpriv"], &nobody[..], &program[..]].concat();
+    let output = host.run(&words)?;
+    if output.stdout != "local\n" {
+        return Err(LabError::unexpected(format!(
+            "nobody is told on {}: {output:?}",
+            host.name()
+        )));
+    }
+    Ok(())
 }
 
 /// Neither program waits for it: after five seconds they end and say nothing.
 fn a_daemon_that_hangs(host: &Host) -> Result<()> {
     host.sh("kill -STOP $(cat /var/run/heartbeat.pid)")?;
-    for program in [DEBIANS, OURS] {
+    for program in [DEBIANS_STATUS.0, OUR_STATUS.0] {
         let output = host.run(&[program, "listnodes"])?;
         if output.code() != 12 || !(output.stdout + &output.stderr).is_empty() {
             return Err(LabError::unexpected(format!(
@@ -183,37 +197,44 @@ fn a_daemon_that_hangs(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// Debian's says what it is told, until an answer is late: then it takes every later one for the one before, and gives
-/// up (`client-api.md` 1.5). Ours says the same, and goes on: two of them find each other and play.
+/// Debian's says what it is told. At a legacy daemon an answer is late sooner or later; then it takes every later one
+/// for the one before, and gives up (`client-api.md` 1.5). Ours says the same and goes on: two of them find each other
+/// and play.
 fn api_test(pair: &Pair) -> Result<()> {
-    let legacy = legacy_hosts(pair, 2)?;
+    for host in pair.nodes() {
+        install(host)?;
+    }
     configure(pair)?;
     pair.settle()?;
-    let debians = legacy[0].run(&["timeout", "-s", "INT", "10", DEBIANS_API_TEST])?;
-    for host in &legacy {
-        install(host, "usr/lib64/heartbeat/ha-tools", OUR_API_TEST)?;
+    // It notices a signal only when there is something to read.
+    let program = DEBIANS_API_TEST.0;
+    let debians = pair
+        .alpha
+        .run(&["timeout", "-s", "INT", "-k", "2", "10", program])?;
+    let program = OUR_API_TEST.0;
+    for host in pair.nodes() {
         // Whatever a shell starts in the background does not hear SIGINT.
         host.sh(&format!(
-            "{{ env --default-signal=INT {OUR_API_TEST} 2>/tmp/api_test; echo exit $? >>/tmp/api_test; }} \
+            "{{ env --default-signal=INT {program} 2>/tmp/api_test; echo exit $? >>/tmp/api_test; }} \
              </dev/null >/dev/null 2>&1 &"
         ))?;
     }
     let said = |host: &Host| host.sh("cat /tmp/api_test").map(|output| output.stdout);
-    let played = legacy.iter().try_for_each(|host| {
+    let played = pair.nodes().into_iter().try_for_each(|host| {
         let answers = format!("of type [pingreply] from [{}]", pair.other(host).name());
         wait_until("the other's answers to a ping", seconds(30), || {
             said(host).is_ok_and(|text| text.matches(&answers).count() >= 10)
         })
     });
     let ended = played.and_then(|()| {
-        legacy.iter().try_for_each(|host| {
-            host.sh(&format!("kill -INT $(pidof {OUR_API_TEST})"))?;
+        pair.nodes().into_iter().try_for_each(|host| {
+            host.sh(&format!("kill -INT $(pidof {program})"))?;
             wait_until("the end of api_test", seconds(10), || {
                 said(host).is_ok_and(|text| text.ends_with("\nexit 0\n"))
             })
         })
     });
-    let ours = [said(legacy[0])?, said(legacy[1])?];
+    let ours = [said(&pair.alpha)?, said(&pair.beta)?];
     if let Err(error) = ended {
         let [one, other] = ours;
         return Err(LabError::unexpected(format!("{error}\n{one}\n{other}")));
@@ -240,30 +261,19 @@ fn told_by_daemon(line: &str) -> Option<String> {
     (!text.starts_with("PID=")).then(|| text.to_owned())
 }
 
-/// The hosts on which the legacy runs, at least so many.
-fn legacy_hosts(pair: &Pair, least: usize) -> Result<Vec<&Arc<Host>>> {
-    let legacy: Vec<&Arc<Host>> = pair
-        .nodes()
-        .into_iter()
-        .filter(|host| !host.is_ours())
-        .collect();
-    if legacy.len() < least {
-        return Err(LabError::Unavailable(format!(
-            "legacy daemons: {least} are needed"
-        )));
-    }
-    Ok(legacy)
-}
-
-/// Copies a program of our installed tree.
-fn install(host: &Host, from: &str, to: &str) -> Result<()> {
+/// Brings the programs of both makes.
+fn install(host: &Host) -> Result<()> {
     let stage = Implementation::Ours
         .stage()
         .ok_or_else(|| LabError::Unavailable("our installed tree".into()))?;
-    let program = stage.join(from);
-    let octets = std::fs::read(&program)
-        .map_err(|error| LabError::Unavailable(format!("{}: {error}", program.display())))?;
-    host.write_octets(to, &octets, 0o555)
+    let ours = [OUR_STATUS, OUR_API_TEST].map(|(to, from)| (to, stage.join(from)));
+    let debians = [DEBIANS_STATUS, DEBIANS_API_TEST].map(|(to, from)| (to, PathBuf::from(from)));
+    for (to, from) in ours.into_iter().chain(debians) {
+        let octets = std::fs::read(&from)
+            .map_err(|error| LabError::Unavailable(format!("{}: {error}", from.display())))?;
+        host.write_octets(to, &octets, 0o555)?;
+    }
+    Ok(())
 }
 
 /// A ping node, and root may be the client `ping`.
@@ -280,8 +290,8 @@ fn configure(pair: &Pair) -> Result<()> {
 
 fn compare(host: &Host, questions: &[&str], differences: &mut Vec<String>) -> Result<()> {
     for question in questions {
-        let debians = said(host, DEBIANS, question)?;
-        let ours = said(host, OURS, question)?;
+        let debians = said(host, DEBIANS_STATUS.0, question)?;
+        let ours = said(host, OUR_STATUS.0, question)?;
         let expected = as_in_21(question, &debians);
         if expected != ours {
             let name = host.name();
