@@ -5,9 +5,11 @@
 //! a time. Digests and media rotate over the scenarios, so that each combination occurs with each kind of pair.
 
 mod clients;
+mod crowd;
 mod hand_over;
 mod ipfail;
 mod logging;
+mod membership;
 mod mishaps;
 mod network;
 mod our_clients;
@@ -25,10 +27,12 @@ fn main() {
         network::SCENARIOS,
         mishaps::SCENARIOS,
         ipfail::SCENARIOS,
+        membership::SCENARIOS,
         scripts::SCENARIOS,
         our_clients::SCENARIOS,
         logging::SCENARIOS,
         clients::SCENARIOS,
+        crowd::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }
