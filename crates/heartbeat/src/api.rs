@@ -63,8 +63,27 @@ pub(crate) struct Api {
     ready: VecDeque<u32>,
     /// Whom we lost, for the core.
     gone: Vec<(ClientId, Gone)>,
-    next_complaint: Duration,
-    silent_complaints: u32,
+    complaints: [Complaint; 4],
+}
+
+/// What clients can cause at will, and as often as they like.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// The system does not let us accept or serve one.
+    System,
+    /// There are too many.
+    Full,
+    /// One sends rubbish, or a frame without end.
+    Rubbish,
+    /// A message for one is too large.
+    Large,
+}
+
+/// When a trouble is worth a line again, and how often it was not.
+#[derive(Clone, Copy, Default)]
+struct Complaint {
+    next: Duration,
+    silent: u32,
 }
 
 impl Api {
@@ -114,7 +133,11 @@ impl Api {
                 Ok(Some(channel)) => accepted.extend(self.admit(shell, channel)),
                 Err(error) => {
                     let text = errno_text(&error);
-                    self.complain(shell, format!("Cannot accept a client: {text}"));
+                    self.complain(
+                        shell,
+                        Trouble::System,
+                        format!("Cannot accept a client: {text}"),
+                    );
                     self.pause_accepting(shell);
                     break;
                 }
@@ -128,7 +151,7 @@ impl Api {
         if self.connections.len() >= self.limit {
             let (limit, pid) = (self.limit, peer.pid);
             let text = format!("There are {limit} clients already: pid {pid} is turned away");
-            self.complain(shell, text);
+            self.complain(shell, Trouble::Full, text);
             return None;
         }
         let number = self.last_number.checked_add(1)?;
@@ -136,7 +159,11 @@ impl Api {
         let token = Token::Client(number).number();
         if let Err(error) = shell.poller.add(&channel, token, Interest::Read) {
             let text = errno_text(&error);
-            self.complain(shell, format!("Cannot serve a client: {text}"));
+            self.complain(
+                shell,
+                Trouble::System,
+                format!("Cannot serve a client: {text}"),
+            );
             return None;
         }
         let connection = Connection {
@@ -226,7 +253,7 @@ impl Api {
             Err(error) => Some(format!("client pid {pid} is cut off: {error}")),
         };
         if let Some(text) = complaint {
-            self.complain(shell, text);
+            self.complain(shell, Trouble::Rubbish, text);
             return self.lose(shell, number, Gone::Closed);
         }
         let unread = connection.channel.unread();
@@ -237,7 +264,7 @@ impl Api {
             self.ready.push_back(number);
         } else if self.unread > UNREAD_MAX {
             let text = format!("client pid {pid} is cut off: too many unfinished messages");
-            self.complain(shell, text);
+            self.complain(shell, Trouble::Rubbish, text);
             self.lose(shell, number, Gone::Closed);
         }
     }
@@ -292,7 +319,9 @@ impl Api {
                 self.lose(shell, number, Gone::TooSlow { queued, limit });
             }
             Err(SendError::Closed(_)) => self.lose(shell, number, Gone::Closed),
-            Err(error @ SendError::Frame(_)) => self.complain(shell, error.to_string()),
+            Err(error @ SendError::Frame(_)) => {
+                self.complain(shell, Trouble::Large, error.to_string());
+            }
         }
     }
 
@@ -362,24 +391,31 @@ impl Api {
             Ok(()) => connection.watched = wanted,
             Err(error) => {
                 let text = errno_text(&error);
-                self.complain(shell, format!("Cannot serve a client: {text}"));
+                self.complain(
+                    shell,
+                    Trouble::System,
+                    format!("Cannot serve a client: {text}"),
+                );
                 self.lose(shell, number, Gone::Closed);
             }
         }
     }
 
-    fn complain(&mut self, shell: &Shell, text: String) {
+    fn complain(&mut self, shell: &Shell, trouble: Trouble, text: String) {
         let now = clock::monotonic();
-        if now < self.next_complaint {
-            self.silent_complaints = self.silent_complaints.saturating_add(1);
+        let Some(complaint) = self.complaints.get_mut(trouble as usize) else {
+            return;
+        };
+        if now < complaint.next {
+            complaint.silent = complaint.silent.saturating_add(1);
             return;
         }
-        self.next_complaint = now + COMPLAINT_PERIOD;
+        complaint.next = now + COMPLAINT_PERIOD;
         shell.logger.log(Priority::Warn, text);
-        let silent = std::mem::take(&mut self.silent_complaints);
+        let silent = std::mem::take(&mut complaint.silent);
         if silent > 0 {
             shell.info(format!(
-                "{silent} more troubles with clients in the last while were not logged"
+                "{silent} more of the same in the last while were not logged"
             ));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::process::exit;
 
 use crate::machine::{self, GuestProgram, guest, keeper};
-use crate::{LabError, Result, api_client, browser, init, namespaces, probe, rootfs, send, web};
+use crate::{LabError, Result, api_client, browser, crowd, init, namespaces, probe, rootfs, send, web};
 
 /// The first argument of a helper process.
 pub(crate) const MARKER: &str = "--ha-lab-helper";
@@ -53,6 +53,7 @@ pub fn run_if_helper_or(programs: &[GuestProgram]) {
         "web" => web::run(&options),
         "browse" => browser::run(&options),
         "api-client" => api_client::run(&options),
+        "crowd" => crowd::run(&options),
         _ => Err(LabError::unexpected(format!(
             "unknown helper role {role:?}"
         ))),

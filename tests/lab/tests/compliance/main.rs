@@ -5,6 +5,7 @@
 //! a time. Digests and media rotate over the scenarios, so that each combination occurs with each kind of pair.
 
 mod clients;
+mod crowd;
 mod hand_over;
 mod ipfail;
 mod logging;
@@ -31,6 +32,7 @@ fn main() {
         our_clients::SCENARIOS,
         logging::SCENARIOS,
         clients::SCENARIOS,
+        crowd::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }
