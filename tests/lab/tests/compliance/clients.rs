@@ -5,6 +5,7 @@
 mod api_test;
 mod events;
 mod messages;
+mod refusals;
 mod requests;
 mod respawn;
 mod status;

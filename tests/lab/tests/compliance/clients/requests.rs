@@ -5,10 +5,9 @@
 use ha_lab::Result;
 
 use super::words::{
-    LIMIT, SENT, account, end, join, leave, netstring, pairs_of, refused, said, said_before,
-    signed_on, welcome,
+    LIMIT, SENT, end, join, leave, netstring, pairs_of, said, said_before, signed_on, welcome,
 };
-use super::{Differences, api_test, messages, started};
+use super::{Differences, api_test, messages, refusals, started};
 use crate::pair::Pair;
 
 /// A request with the fields after the five that lead every request, and its answers without their first two fields.
@@ -125,7 +124,7 @@ pub fn dialogues(pair: &Pair) -> Result<()> {
     let mut differences = Differences::default();
     sign_on_and_off(pair, &mut differences)?;
     requests(pair, &mut differences)?;
-    refusals(pair, &mut differences)?;
+    refusals::check(pair, &mut differences)?;
     mistakes(pair, &mut differences)?;
     api_test::start(pair)?;
     messages::to_the_cluster(pair, &mut differences)?;
@@ -222,110 +221,7 @@ fn requests(pair: &Pair, differences: &mut Differences) -> Result<()> {
     Ok(())
 }
 
-// ---- What is refused -----------------------------------------------------------------------------------------------
-
-fn refusals(pair: &Pair, differences: &mut Differences) -> Result<()> {
-    let alpha = &pair.alpha;
-    let _present = signed_on(alpha, "present")?;
-    // What the client says of itself instead of its name, pid, uid and gid, and the reason.
-    let rows: [(&str, &str, [Option<&str>; 3], &str, &str); 7] = [
-        (
-            "pid of another process",
-            "tiny2",
-            [Some("1"), Some("0"), Some("0")],
-            "pid mismatch",
-            "pid mismatch",
-        ),
-        (
-            "pid of no process",
-            "tiny2",
-            [Some("99999"), Some("0"), Some("0")],
-            "bad pid",
-            "died",
-        ),
-        (
-            "false uid",
-            "tiny2",
-            [None, Some("1"), Some("0")],
-            "incorrect/false credentials",
-            "incorrect/false credentials",
-        ),
-        (
-            "false gid",
-            "tiny2",
-            [None, Some("0"), Some("1")],
-            "incorrect/false credentials",
-            "incorrect/false credentials",
-        ),
-        (
-            "uid that is no number",
-            "tiny2",
-            [None, Some("x"), Some("0")],
-            "invalid id info",
-            "invalid id info",
-        ),
-        (
-            "not root's name",
-            "ccm",
-            [None, Some("0"), Some("0")],
-            "client failed authorization",
-            "client failed authorization",
-        ),
-        (
-            "name in use",
-            "present",
-            [None, Some("0"), Some("0")],
-            "duplicate add request",
-            "duplicate add request",
-        ),
-    ];
-    for (what, name, [pid, uid, gid], reason, gone) in rows {
-        let mut client = alpha.api_client(name)?;
-        let own_pid = client.pid().to_string();
-        client.send(&[
-            ("t", "hbapi-req"),
-            ("reqtype", "signon"),
-            ("dest", "alpha"),
-            ("pid", pid.unwrap_or(&own_pid)),
-            ("from_id", name),
-            ("uid", uid.unwrap_or_default()),
-            ("gid", gid.unwrap_or_default()),
-        ])?;
-        // Before the name is stored, the leave message has none.
-        let name = if matches!(reason, "bad pid" | "duplicate add request") {
-            ""
-        } else {
-            name
-        };
-        differences.compare(
-            what,
-            &[refused(reason), leave(name, gone), end()],
-            &said(&mut client, 3)?,
-        );
-    }
-    let hacluster = account(alpha, "hacluster")?;
-    let rows = [
-        (
-            "hacluster under root's name",
-            "tiny2",
-            hacluster,
-            Some("client failed authorization"),
-        ),
-        ("hacluster as casual client", "", hacluster, None),
-        ("hacluster as ccm", "ccm", hacluster, None),
-    ];
-    for (what, name, (uid, gid), reason) in rows {
-        let mut client = alpha.api_client_as(name, uid, gid)?;
-        client.request_signon()?;
-        let expected = match (reason, name) {
-            (Some(reason), name) => vec![refused(reason), leave(name, reason), end()],
-            (None, "") => vec![welcome()],
-            (None, name) => vec![join(name, "alpha"), welcome()],
-        };
-        differences.compare(what, &expected, &said(&mut client, expected.len())?);
-    }
-    Ok(())
-}
+// ---- What is wrong ---------------------------------------------------------------------------------------------
 
 /// What a client does wrong after or instead of signing on.
 fn mistakes(pair: &Pair, differences: &mut Differences) -> Result<()> {
