@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::process::exit;
 
 use crate::machine::{self, GuestProgram, guest, keeper};
-use crate::{LabError, Result, api_client, browser, crowd, init, namespaces, probe, rootfs, send, web};
+use crate::{
+    LabError, Result, api_client, browser, crowd, init, namespaces, probe, rootfs, send, web,
+};
 
 /// The first argument of a helper process.
 pub(crate) const MARKER: &str = "--ha-lab-helper";

@@ -7,9 +7,18 @@ use crate::api::ClientId;
 use crate::core::Core;
 use crate::throttle::Cause;
 
+/// Octets of a client's message that still fit a datagram together with what is added to it. A longer one would use up
+/// a sequence number that nobody could ever get.
+const LENGTH_MAX: usize = 65_507 - 1024;
+
 impl Core {
     /// Everything that is no request is for the cluster. It reaches clients of the sender's own name only.
-    pub(super) fn message_from_client(&mut self, client: ClientId, mut message: Message) {
+    pub(super) fn message_from_client(
+        &mut self,
+        client: ClientId,
+        mut message: Message,
+        length: usize,
+    ) {
         let Some(member) = self.api.clients.member(client) else {
             return;
         };
@@ -17,6 +26,13 @@ impl Core {
             let text = "api_process_request: general message from casual client!".to_owned();
             self.complain(Cause::ClientRequest, Level::Error, text, &message);
             self.dismiss(client, "badclient");
+            return;
+        }
+        if length > LENGTH_MAX && !self.config.compression.traditional {
+            self.log_limited(Cause::ClientRequest, || {
+                let text = format!("a client's message of {length} bytes is too long to be sent");
+                vec![(Level::Error, text)]
+            });
             return;
         }
         message.set("from_id", &member.name);

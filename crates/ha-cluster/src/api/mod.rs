@@ -99,7 +99,7 @@ impl Core {
         } else if message.kind() == Some("hbapi-req") {
             self.client_request(client, &message);
         } else {
-            self.message_from_client(client, message);
+            self.message_from_client(client, message, body.len());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Clients that are gone, silent, slow, or talk too much (`client-api.md` 1.3, 1.5).
 
 use ha_cluster::{Gone, Input};
+use proptest::prelude::*;
 
 use crate::pair::{A, B, NO_PROCESS, Pair, ms, secs, words};
 
@@ -159,6 +160,24 @@ fn nobody_waits_for_a_node_that_is_dead() {
     assert!(!pair.heard(client).paused);
 }
 
+/// It would use up a number that the other node could ask for again and again.
+#[test]
+fn a_message_that_no_datagram_can_carry_is_not_sent() {
+    let mut pair = Pair::new();
+    let client = pair.sign_on("tiny", 500);
+    pair.log();
+    pair.sent(A);
+    for (length, sent) in [(64_000, 1), (66_000, 0), (250_000, 0)] {
+        pair.say(client, &[("t", "tinytest"), ("text", &"x".repeat(length))]);
+        assert_eq!(pair.sent(A).len(), sent, "{length}");
+        assert_eq!(pair.take(client).len(), sent, "{length}");
+    }
+    assert_eq!(
+        pair.log(),
+        ["a client's message of 66026 bytes is too long to be sent"]
+    );
+}
+
 #[test]
 fn any_bytes_at_any_time() {
     let mut pair = Pair::new();
@@ -186,4 +205,103 @@ fn any_bytes_at_any_time() {
         Some("2")
     );
     assert!(pair.take(stranger).is_empty());
+}
+
+/// A field that means something, or nothing.
+fn any_field() -> impl Strategy<Value = String> {
+    const NAMES: &[&str] = &[
+        "t",
+        "reqtype",
+        "pid",
+        "from_id",
+        "to_id",
+        "dest",
+        "uid",
+        "gid",
+        "node",
+        "cn",
+        "pname",
+        "fmask",
+        "signal",
+        "ifname",
+        "(1)queryuuid",
+        "(1)destuuid",
+        "queryname",
+        "sendqlen",
+        "client_gen",
+        "seq",
+        "hg",
+        "src",
+        "st",
+        "info",
+    ];
+    const VALUES: &[&str] = &[
+        "hbapi-req",
+        "signon",
+        "signoff",
+        "tiny",
+        "500",
+        "0",
+        "-1",
+        "nodea",
+        "nodeb",
+        "status",
+        "resource",
+        "starting",
+        "ask_resources",
+        "query-cstatus",
+        "respond-cstatus",
+        "hbapi-clstat",
+        "NS_ackmsg",
+        "NS_rexmit",
+        "addnode",
+        "reqnodes",
+        "clientstatus",
+        "nodelist",
+        "iflist",
+        "getuuid",
+        "getnodename",
+        "setfilter",
+        "setsignal",
+        "set_sendqlen",
+        "3f",
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+        "ffffffffffffffffffff",
+        "",
+    ];
+    let value = prop_oneof![
+        4 => prop::sample::select(VALUES).prop_map(str::to_owned),
+        1 => "[ -~]{0,40}",
+    ];
+    (prop::sample::select(NAMES), value).prop_map(|(name, value)| format!("{name}={value}\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever clients say, the daemon lives, and whoever asks properly is answered.
+    #[test]
+    fn whatever_clients_say(messages in prop::collection::vec(
+        (0..3usize, prop::collection::vec(any_field(), 0..8)), 1..60,
+    )) {
+        let mut pair = Pair::new();
+        let honest = pair.sign_on("honest", 400);
+        let clients = [
+            pair.sign_on("tiny", 500),
+            pair.sign_on("501", 501),
+            pair.connect_to(A, 502, 0, 0),
+        ];
+        for (who, fields) in messages {
+            let body = format!(">>>\n{}<<<\n\0", fields.concat());
+            if !pair.heard(clients[who]).closed {
+                pair.say_at(A, clients[who], body.as_bytes());
+            }
+            pair.run(ms(20));
+        }
+        pair.take(honest);
+        pair.request(honest, 400, "honest", &[("reqtype", "getparm"), ("pname", "keepalive")]);
+        let frames = pair.take(honest);
+        let answer = frames.iter().find(|frame| frame.kind() == "hbapi-resp");
+        prop_assert_eq!(answer.and_then(|frame| frame.get("pvalue")), Some("500ms"));
+    }
 }
