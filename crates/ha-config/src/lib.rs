@@ -10,6 +10,7 @@
 //! | `authkeys` | the key ring |
 //! | [`haresources`] | resource groups |
 //! | [`ldirectord`] | ldirectord.cf |
+//! | `apphbd_cf` | apphbd.cf, of the monitor of application heartbeats |
 //! | `logd_cf` | logd.cf, of the logging daemon |
 //! | `nodeinfo`, `test_options` | the small files |
 //! | `load` | all of them together: order, messages, exit codes |
@@ -20,6 +21,7 @@
 //! The rules come from the reference document `config-files.md`; comments cite its sections.
 #![forbid(unsafe_code)]
 
+mod apphbd_cf;
 mod authkeys;
 mod diagnostic;
 mod facts;
@@ -35,6 +37,7 @@ pub mod paths;
 mod test_options;
 pub mod testing;
 
+pub use apphbd_cf::{ApphbdCf, parse_apphbd_cf};
 pub use authkeys::parse_authkeys;
 pub use diagnostic::{Diagnostic, Origin, Parsed, Severity, Span};
 pub use facts::{Facts, OsError, PathKind, User};

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod api_test;
+mod apphb;
 mod client_log;
 mod context;
 mod findif;
@@ -20,6 +21,7 @@ mod output;
 mod propagate;
 mod req_resource;
 mod resource_manager;
+mod respawn;
 mod send_arp;
 mod standby;
 
@@ -37,6 +39,8 @@ const TOOLS: &[(&str, Tool)] = &[
     ("IPaddr2", ipaddr2::main),
     ("ResourceManager", resource_manager::main),
     ("api_test", api_test::main),
+    ("apphbd", apphb::main),
+    ("cl_respawn", respawn::main),
     ("findif", findif::main),
     ("ha_propagate", propagate::main),
     ("ha_logd", logd::main),

@@ -125,6 +125,7 @@ const TEXTS: &[(&str, &str, u32)] = &[
 /// Samples, from `compat/doc/`: where, and which.
 const SAMPLES: &[(&str, &str)] = &[
     (DOC, "README"),
+    (DOC, "apphbd.cf"),
     (DOC, "authkeys"),
     (DOC, "ha.cf"),
     (DOC, "haresources"),
@@ -135,8 +136,10 @@ const SAMPLES: &[(&str, &str)] = &[
 
 /// Manual pages, from `compat/man/`.
 const MANUALS: &[&str] = &[
+    "apphbd.8",
     "authkeys.5",
     "cl_status.1",
+    "cl_respawn.1",
     "ha.cf.5",
     "ha_logd.8",
     "ha_logger.1",
@@ -153,10 +156,12 @@ const MANUALS: &[&str] = &[
 ];
 
 /// Tools that lie beside the daemon.
-const LIB_TOOLS: &[&str] = &["api_test", "findif", "ha_logd", "ipfail", "send_arp"];
+const LIB_TOOLS: &[&str] = &[
+    "api_test", "apphbd", "findif", "ha_logd", "ipfail", "send_arp",
+];
 
 /// Tools in the directories of commands.
-const COMMANDS: &[&str] = &["/usr/sbin/ha_logger"];
+const COMMANDS: &[&str] = &["/usr/bin/cl_respawn", "/usr/sbin/ha_logger"];
 
 /// Tools of [`SHARE`]. Scripts in the field call them by either directory, so each is linked into the other.
 const SHARE_TOOLS: &[&str] = &[
@@ -327,6 +332,7 @@ mod tests {
             let programs = [
                 "heartbeat",
                 "api_test",
+                "apphbd",
                 "ha_logd",
                 "ipfail",
                 "findif",
@@ -363,6 +369,7 @@ mod tests {
                 "/etc/init.d/ldirectord",
                 "/usr/bin/cl_status",
                 "/etc/init.d/logd",
+                "/usr/bin/cl_respawn",
                 "/usr/sbin/ha_logger",
                 "/usr/sbin/ldirectord",
                 "/usr/share/heartbeat/hb_standby",
@@ -395,7 +402,10 @@ mod tests {
                 "/usr/share/doc/heartbeat-2.1.4/haresources",
                 "/usr/share/doc/heartbeat-2.1.4/authkeys",
                 "/usr/share/doc/heartbeat-2.1.4/logd.cf",
+                "/usr/share/doc/heartbeat-2.1.4/apphbd.cf",
+                "/usr/share/man/man8/apphbd.8",
                 "/usr/share/man/man8/ha_logd.8",
+                "/usr/share/man/man1/cl_respawn.1",
                 "/usr/share/man/man1/ha_logger.1",
                 "/usr/share/man/man8/heartbeat.8",
                 "/usr/share/man/man1/cl_status.1",

