@@ -47,11 +47,11 @@ impl Figures {
         }
     }
 
-    /// Whether it could not even start with so many.
+    /// Whether it could not even start with so many, or with fewer.
     pub fn gave_up(&self, contestant: Contestant, servers: usize) -> bool {
-        self.0
-            .get(&(servers, contestant))
-            .is_some_and(|series| series.unfinished.is_some())
+        self.0.iter().any(|((tried, who), series)| {
+            *who == contestant && *tried <= servers && series.unfinished.is_some()
+        })
     }
 
     /// As Markdown.

@@ -3,7 +3,7 @@
 //! `cargo xtask bench ldirectord` installs ours and runs this. Each of `--runs` rounds has every director do the same with
 //! every number of real servers of `--servers`, one of which hangs, alone in fresh namespaces ([`measurement`]): from the
 //! start to the full table; what its checks cost; how long a server that fails stays in service, and one that returns out
-//! of it. A director that is not ready after `--patience` seconds is asked once for that number and gets a remark.
+//! of it. A director that is not ready after `--patience` seconds is not asked for that number again, nor for a larger one.
 //!
 //! | module | responsible for |
 //! |---|---|

@@ -34,7 +34,7 @@ const LOOK: Duration = millis(10);
 /// of checks, a second after the start.
 const RESTED: Duration = seconds(1);
 const SETTLE: Duration = seconds(1);
-const COUNTED: Duration = seconds(6);
+const COUNTED: Duration = seconds(4);
 
 /// Servers that fail, one after the other.
 const FAILURES: u32 = 2;
