@@ -92,7 +92,10 @@ impl Core {
 
     /// Nothing is under way that could explain a contradiction.
     fn quiet(&self) -> bool {
-        self.rsc.state == RState::Stable && self.stable() && !self.shutdown.wanted()
+        self.rsc.state == RState::Stable
+            && !self.fencing.pending()
+            && self.stable()
+            && !self.shutdown.wanted()
     }
 
     pub(crate) fn run_audit_timers(&mut self) {

@@ -55,6 +55,8 @@ pub struct Config {
     pub seed: u64,
     /// Our process id, for texts that carry one.
     pub pid: u32,
+    /// Fencing devices, in the order in which they are tried; none: nothing is protected.
+    pub fencing: Vec<FencingDevice>,
     /// What local clients are told and allowed.
     pub api: ApiSettings,
 }
@@ -97,6 +99,13 @@ pub enum MediumKind {
     Ping,
     /// `ping_group`.
     PingGroup,
+}
+
+/// A device that can reset nodes. What it is and how it is asked is the shell's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FencingDevice {
+    /// What the log calls it.
+    pub id: String,
 }
 
 /// What `-R [-C held]` told the new process.

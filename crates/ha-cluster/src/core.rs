@@ -1,7 +1,8 @@
 //! The core itself: its state, its four calls, and its own status.
 //!
 //! Messages leave through [`crate::sending`]; what arrives is judged in [`crate::delivery`], who lives in
-//! [`crate::membership`], who owns what in [`crate::resources`], [`crate::standby`] and [`crate::shutdown`].
+//! [`crate::membership`], who owns what in [`crate::resources`], [`crate::standby`] and [`crate::shutdown`], and who
+//! is reset before that in [`crate::fencing`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use ha_wire::Message;
 
 use crate::api::Api;
+use crate::fencing::Fencing;
 use crate::history::History;
 use crate::jobs::Jobs;
 use crate::node::{Link, Node, Status};
@@ -68,6 +70,7 @@ pub struct Core {
 
     pub(crate) rsc: Resources,
     pub(crate) jobs: Jobs,
+    pub(crate) fencing: Fencing,
     pub(crate) shutdown: Shutdown,
     pub(crate) api: Api,
 }
@@ -121,6 +124,7 @@ impl Core {
             has_serial,
             rsc,
             jobs: Jobs::default(),
+            fencing: Fencing::default(),
             shutdown: Shutdown::default(),
             api: Api::default(),
             config,
@@ -177,6 +181,7 @@ impl Core {
             self.membership_deadline(),
             self.resource_deadline(),
             self.jobs_deadline(),
+            self.fencing.deadline(),
             self.shutdown.deadline(),
             self.client_deadline(),
         ]
@@ -218,6 +223,7 @@ impl Core {
         self.run_membership_timers();
         self.run_resource_timers();
         self.run_job_timers();
+        self.run_fencing_timers();
         self.run_shutdown_timers();
         self.run_client_timers();
     }

@@ -120,6 +120,7 @@ impl Core {
                 if let Some(node) = self.find_mut(&source) {
                     node.heard = true;
                 }
+                self.fencing_heard(&source);
                 self.refresh_link(&source, &medium_name);
                 self.dispatch(&source, &kind, message);
             }

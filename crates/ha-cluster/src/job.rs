@@ -124,6 +124,18 @@ pub enum Job {
     /// ourselves; `ip-request-resp` for us with `ok=OK` takes the group `ipaddr`; `ip-request` from another node
     /// releases the group `ipaddr` if its key resource runs; `hb_takeover` is answered by the core.
     Notify(Notification),
+    /// Reset a node. As many of these as there are nodes may be out, beside everything else.
+    Reset {
+        /// Position of the device in [`crate::Config::fencing`].
+        device: usize,
+        /// The node.
+        node: String,
+    },
+    /// Find out whether a fencing device can be reached.
+    CheckDevice {
+        /// Its position in [`crate::Config::fencing`].
+        device: usize,
+    },
 }
 
 /// A message as scripts see it.
@@ -162,6 +174,19 @@ pub enum JobOutcome {
     /// There is nobody to run it: no file of that name in `rc.d`, and it is not one of the four stock messages, which
     /// run natively even when their file is missing.
     NoHandler,
+    /// A fencing device did what it was asked for, or did not.
+    Device(DeviceResult),
+}
+
+/// What became of [`Job::Reset`] or [`Job::CheckDevice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceResult {
+    /// Done.
+    Done,
+    /// The device does not control that node.
+    BadHost,
+    /// Anything else.
+    Failed,
 }
 
 /// What a native job found and did.

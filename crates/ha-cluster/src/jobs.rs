@@ -85,6 +85,12 @@ impl Jobs {
             || self.queue.iter().any(moves_groups)
     }
 
+    /// A number for a job that is not counted here.
+    pub(crate) fn take_id(&mut self) -> JobId {
+        self.next_id += 1;
+        JobId(self.next_id)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.running.len() + self.waiting.len()
     }
@@ -106,8 +112,7 @@ impl Core {
             self.jobs.waiting.push((job, running));
             return;
         }
-        self.jobs.next_id += 1;
-        let id = JobId(self.jobs.next_id);
+        let id = self.jobs.take_id();
         self.jobs.running.push(Out {
             id,
             job: running,
@@ -193,6 +198,9 @@ impl Core {
     }
 
     pub(crate) fn job_ended(&mut self, id: JobId, outcome: JobOutcome) {
+        if self.device_job_ended(id, &outcome) {
+            return;
+        }
         let Some(index) = self.jobs.running.iter().position(|out| out.id == id) else {
             self.error(format!("job {} ended but was not running", id.0));
             return;
@@ -204,9 +212,10 @@ impl Core {
                 self.notification_ended(&notification, outcome)
             }
             (running, JobOutcome::Native(report)) => self.native_ended(running, report),
-            (running, JobOutcome::Script { .. } | JobOutcome::NoHandler) => {
-                self.native_ended(running, Report::default())
-            }
+            (
+                running,
+                JobOutcome::Script { .. } | JobOutcome::NoHandler | JobOutcome::Device(_),
+            ) => self.native_ended(running, Report::default()),
         }
         self.jobs.running.retain(|out| out.id != id);
         for (job, running) in std::mem::take(&mut self.jobs.waiting) {

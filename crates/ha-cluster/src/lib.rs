@@ -18,6 +18,7 @@ mod config;
 mod core;
 mod delivery;
 mod dispatch;
+mod fencing;
 mod history;
 mod input;
 mod job;
@@ -38,10 +39,11 @@ mod tracking;
 pub use action::{Action, ExitKind, Level, Notice};
 pub use api::{ApiSettings, ClientId, Credentials, Gone, ProcessExists};
 pub use config::{
-    AutoFailback, Config, Held, MediumKind, MediumSpec, NodeKind, NodeSpec, RestartState,
+    AutoFailback, Config, FencingDevice, Held, MediumKind, MediumSpec, NodeKind, NodeSpec,
+    RestartState,
 };
 pub use core::Core;
 pub use input::Input;
-pub use job::{FailedGroup, Hold, Job, JobId, JobOutcome, Notification, Report};
+pub use job::{DeviceResult, FailedGroup, Hold, Job, JobId, JobOutcome, Notification, Report};
 pub use snapshot::{Counters, NodeSnapshot, ResourceSnapshot, Snapshot};
 pub use time::Now;

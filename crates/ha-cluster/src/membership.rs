@@ -291,6 +291,7 @@ impl Core {
         node.last_status = now;
         node.interval_known = false;
         node.has_resources = true;
+        node.told_holdings = false;
         if known {
             self.info(format!("Heartbeat restart on node {name}"));
             self.peer_lost_its_memory(&name);
@@ -309,7 +310,12 @@ impl Core {
         self.info("See FAQ for information on tuning deadtime.");
         self.info("URL: http://linux-ha.org/FAQ#heavy_load");
         self.send_status();
-        if self.config.managed {
+        if self.nice() && self.is_being_reset(source) {
+            // Nothing of it was taken over, so there is nothing to give up. If it took over from us it restarts itself.
+            self.info(format!(
+                "Nothing was taken over from {name} while it was away: no restart."
+            ));
+        } else if self.config.managed {
             self.plan_heal_restart(self.now.mono + HEAL_PAUSE);
         }
     }
@@ -336,14 +342,17 @@ impl Core {
         let internal = self.death_message(&name, is_ping);
         self.show_fields(&internal);
         // Comm-up runs inside the processing of a death that completes it (`resource-protocol.md` 3.3).
+        self.fencing_is_decided(is_ping);
         self.try_comm_up();
         if is_ping {
             self.notify_dead(&name, true);
         } else if self.config.managed {
             self.recover_dead_node(&name, was_heard, had_resources);
         }
+        self.fencing_is_decided(true);
         if let Some(node) = self.find_mut(&name) {
             node.heard = false;
+            node.told_holdings = false;
         }
         self.acquire_when_peers_are_known();
     }
@@ -423,6 +432,7 @@ impl Core {
         self.act(Action::CommUp);
         if self.config.managed {
             self.start_resources();
+            self.check_devices();
         }
         self.retry_shutdown();
         self.warn_if_delayed();

@@ -87,6 +87,8 @@ pub(crate) struct Node {
     pub(crate) introduce_at: Option<Duration>,
     /// It may hold resources (`resource-protocol.md` 2.2).
     pub(crate) has_resources: bool,
+    /// It has said what it holds, since we started, it started, or it was declared dead.
+    pub(crate) told_holdings: bool,
     /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
     /// overtaken, must not put the clock back.
     pub(crate) resource_seq: u64,
@@ -124,6 +126,7 @@ impl Node {
             declared_dead: false,
             introduce_at: None,
             has_resources: false,
+            told_holdings: false,
             resource_seq: 0,
             tracking: Tracking::new(ack_trigger),
             acknowledged: 0,

@@ -1,7 +1,5 @@
 //! Taking over from a node that died or left (`resource-protocol.md` 2.4.3, 2.4.7, 2.9).
 
-use ha_wire::Message;
-
 use crate::core::Core;
 use crate::resources::{RState, Standby};
 use crate::{Hold, NodeKind};
@@ -28,7 +26,7 @@ impl Core {
             }
         }
         self.rsc.needs_failback = true;
-        let may_hold = if !heard {
+        let may_hold = if !heard || self.holdings_unknown(name) {
             true
         } else if self.nice() {
             self.rsc.ohold != Hold::NONE
@@ -36,14 +34,10 @@ impl Core {
             had_resources
         };
         if may_hold {
-            self.send_stonith_result(name, "n_stnth");
-            self.warn("No STONITH device configured.");
-            self.warn("Shared disks are not protected.");
-            self.take_over_from(name);
+            self.take_over_safely(name);
             return;
         }
-        self.info(format!("Dead node {name} gave up resources."));
-        self.send_stonith_result(name, "unneeded");
+        self.fencing_unneeded(name);
         if !self.nice() {
             self.take_over_from(name);
         } else if self.rsc.ihold == Hold::ALL {
@@ -63,14 +57,6 @@ impl Core {
 
     fn live_peer_count(&self) -> usize {
         self.peers().filter(|node| node.status.live()).count()
-    }
-
-    fn send_stonith_result(&mut self, node: &str, result: &str) {
-        let mut message = Message::new();
-        message.push("t", "stonith");
-        message.push("node", node);
-        message.push("result", result);
-        self.send(message);
     }
 
     /// Everything of the node becomes ours (2.4.7).
@@ -115,6 +101,8 @@ impl Core {
         if let Some(node) = self.find_mut(source) {
             node.has_resources = false;
         }
+        self.fencing_excused(source);
+        self.holdings_told(source);
         self.rsc.ostable = false;
         self.rsc.ohold = Hold::NONE;
         self.info(format!("Received shutdown notice from '{source}'."));

@@ -189,7 +189,7 @@ impl Core {
         let unknown = self
             .peers()
             .any(|node| !node.is_dead() && !node.interval_known);
-        if !self.rsc.first_acquisition_waits || unknown {
+        if !self.rsc.first_acquisition_waits || unknown || self.fencing.pending() {
             return;
         }
         self.rsc.first_acquisition_waits = false;
@@ -316,6 +316,7 @@ impl Core {
             self.own_resource(message.text("info"));
         } else {
             self.rsc.ohold = update(self.rsc.ohold);
+            self.holdings_told(source);
             self.other_resource(message);
         }
         if self.rsc.state == RState::Received && self.rsc.first_acquisition.is_none() {

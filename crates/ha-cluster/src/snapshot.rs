@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub nodes: Vec<NodeSnapshot>,
     /// Resources.
     pub resources: ResourceSnapshot,
+    /// Names of nodes that are being reset, and not taken over before.
+    pub fencing: Vec<String>,
     /// Names of the local clients that have signed on; those of casual ones are their process ids.
     pub clients: Vec<String>,
     /// Counters.
@@ -108,6 +110,7 @@ impl Core {
                 stable: self.stable(),
                 jobs: self.jobs.count(),
             },
+            fencing: self.fencing.nodes(),
             clients: self.api.names(),
             counters: self.counters,
         }

@@ -92,6 +92,8 @@ impl Circumstances<'_> {
                 }
             }
             Job::Notify(notification) => self.notify(notification, handler),
+            // These touch no group; [`crate::fencing`] does them.
+            Job::Reset { .. } | Job::CheckDevice { .. } => Plan::Nobody,
         }
     }
 

@@ -46,6 +46,7 @@ pub(crate) fn core_config(config: &Config, identity: &Identity) -> ha_cluster::C
         restart: identity.restart,
         seed: identity.seed,
         pid: identity.pid,
+        fencing: Vec::new(),
         api: api(ha_cf),
     }
 }

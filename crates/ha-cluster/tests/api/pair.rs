@@ -131,6 +131,7 @@ fn config(local: &str, uuid: [u8; 16], ha_cf: &HaCf) -> Config {
         restart: None,
         seed: 1,
         pid: 74,
+        fencing: Vec::new(),
         api: ApiSettings {
             // As recorded.
             version: "2.1.3".to_owned(),

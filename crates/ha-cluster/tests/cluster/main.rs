@@ -8,6 +8,7 @@ mod world;
 mod admin;
 mod chaos;
 mod delivery;
+mod fencing;
 mod hand_over;
 mod membership;
 mod mishaps;

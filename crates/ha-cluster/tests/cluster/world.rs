@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ha_cluster::{
-    Action, ApiSettings, AutoFailback, Config, Core, ExitKind, FailedGroup, Hold, Input, Job,
-    JobId, JobOutcome, Level, MediumKind, MediumSpec, NodeKind, NodeSpec, Now, Report,
-    RestartState,
+    Action, ApiSettings, AutoFailback, Config, Core, DeviceResult, ExitKind, FailedGroup,
+    FencingDevice, Hold, Input, Job, JobId, JobOutcome, Level, MediumKind, MediumSpec, NodeKind,
+    NodeSpec, Now, Report, RestartState,
 };
 use ha_wire::{CompressionSettings, Encoding, Key, KeyRing, Message, Method};
 
@@ -39,6 +39,32 @@ pub struct Host {
     pub sent: Vec<Message>,
     pub comm_up: bool,
     pub exited: Option<ExitKind>,
+    /// How often a device of another node reset this machine.
+    pub resets: usize,
+}
+
+/// A fencing device; every node has the same.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// How long it takes.
+    pub time: Duration,
+    /// Attempts that fail before it works.
+    pub failures: usize,
+    /// It is at the very beginning of its work that the machine goes down, not at the end.
+    pub early: bool,
+    /// It controls the nodes.
+    pub controls: bool,
+}
+
+impl Default for Device {
+    fn default() -> Device {
+        Device {
+            time: secs(1),
+            failures: 0,
+            early: false,
+            controls: true,
+        }
+    }
 }
 
 struct Packet {
@@ -58,6 +84,13 @@ pub struct World {
     pub loss: u64,
     rng: u64,
     pub groups: Vec<(String, String)>,
+    /// In the order in which they are tried.
+    pub devices: Vec<Device>,
+    device_results: Vec<(usize, JobId, DeviceResult)>,
+    /// How long a machine takes from a reset to the start of heartbeat; none: it stays off.
+    pub boot_time: Option<Duration>,
+    /// A group ran on two nodes at the same time.
+    pub held_twice: Option<String>,
     pub settings: Settings,
 }
 
@@ -70,6 +103,7 @@ pub struct Settings {
     pub initdead: Duration,
     pub encoding: Encoding,
     pub seed: u64,
+    pub devices: Vec<Device>,
 }
 
 impl Default for Settings {
@@ -81,6 +115,7 @@ impl Default for Settings {
             initdead: secs(12),
             encoding: Encoding::String,
             seed: 1,
+            devices: Vec::new(),
         }
     }
 }
@@ -124,6 +159,7 @@ impl World {
                 sent: Vec::new(),
                 comm_up: false,
                 exited: None,
+                resets: 0,
             })
             .collect();
         World {
@@ -140,6 +176,10 @@ impl World {
                 .iter()
                 .map(|name| (name.clone(), name.to_uppercase()))
                 .collect(),
+            devices: settings.devices.clone(),
+            device_results: Vec::new(),
+            boot_time: Some(secs(20)),
+            held_twice: None,
             settings,
         }
     }
@@ -201,6 +241,11 @@ impl World {
             restart,
             seed: settings.seed.wrapping_mul(31).wrapping_add(host as u64),
             pid: 1000 + host as u32,
+            fencing: (0..self.devices.len())
+                .map(|number| FencingDevice {
+                    id: format!("device {number}"),
+                })
+                .collect(),
             api: ApiSettings::default(),
         }
     }
@@ -228,12 +273,74 @@ impl World {
     pub fn kill(&mut self, host: usize) {
         self.hosts[host].core = None;
         self.hosts[host].jobs.clear();
+        self.device_results.retain(|(of, ..)| *of != host);
     }
 
     /// The machine loses power: nothing stays.
     pub fn power_cut(&mut self, host: usize) {
         self.kill(host);
         self.hosts[host].running.clear();
+    }
+
+    /// Its daemon does not run, and will not by itself.
+    pub fn is_off(&self, host: usize) -> bool {
+        self.hosts[host].core.is_none() && self.hosts[host].restart_at.is_none()
+    }
+
+    /// A fencing device switches the machine off and on again.
+    pub fn reset_machine(&mut self, host: usize) {
+        self.power_cut(host);
+        let now = self.now;
+        let host = &mut self.hosts[host];
+        host.resets += 1;
+        host.stopped_until = None;
+        host.clients_end = None;
+        host.log
+            .push((now, Level::Notice, "MACHINE RESET".to_owned()));
+        host.restart_at = self.boot_time.map(|time| (now + time, None));
+    }
+
+    /// What the device will do is decided now.
+    fn device_begins(&mut self, host: usize, id: JobId, job: &Job) {
+        let Job::Reset { device, node } = job else {
+            return;
+        };
+        let model = &mut self.devices[*device];
+        let early = model.early;
+        let result = if !model.controls {
+            DeviceResult::BadHost
+        } else if model.failures > 0 {
+            model.failures -= 1;
+            DeviceResult::Failed
+        } else {
+            DeviceResult::Done
+        };
+        self.device_results.push((host, id, result));
+        if early && result == DeviceResult::Done {
+            self.reset_named(node);
+        }
+    }
+
+    fn reset_named(&mut self, node: &str) {
+        if let Some(target) = self.hosts.iter().position(|host| host.name == *node) {
+            self.reset_machine(target);
+        }
+    }
+
+    fn device_ends(&mut self, host: usize, id: JobId, job: &Job) -> DeviceResult {
+        let Job::Reset { device, node } = job else {
+            return DeviceResult::Done;
+        };
+        let decided = self
+            .device_results
+            .iter()
+            .position(|(of, job, _)| (*of, *job) == (host, id))
+            .expect("every reset begins");
+        let (_, _, result) = self.device_results.remove(decided);
+        if result == DeviceResult::Done && !self.devices[*device].early {
+            self.reset_named(node);
+        }
+        result
     }
 
     pub fn partition(&mut self, a: usize, b: usize) {
@@ -281,6 +388,7 @@ impl World {
                     self.hosts[host].log.push((now, level, text));
                 }
                 Action::StartJob { id, job } => {
+                    self.device_begins(host, id, &job);
                     let end = self.now + self.duration(host, &job);
                     self.hosts[host].jobs.push((end, id, job));
                 }
@@ -343,6 +451,8 @@ impl World {
         match job {
             Job::Notify(n) if n.kind == "status" && n.field("st") != Some("dead") => ms(1),
             Job::Notify(n) if n.kind == "ifstat" => ms(1),
+            Job::Reset { device, .. } => self.devices[*device].time,
+            Job::CheckDevice { .. } => ms(500),
             _ => self.hosts[host].script_time,
         }
     }
@@ -391,6 +501,9 @@ impl World {
         }
         let mut report = Report::default();
         let mut outcome = None;
+        if matches!(job, Job::Reset { .. } | Job::CheckDevice { .. }) {
+            outcome = Some(JobOutcome::Device(self.device_ends(host, id, &job)));
+        }
         match job {
             Job::AcquireLocal { .. } => {
                 let keys = self.keys_of(host, Hold::LOCAL);
@@ -437,6 +550,7 @@ impl World {
                 "status" | "hb_takeover" | "ip-request-resp" => {}
                 _ => outcome = Some(JobOutcome::NoHandler),
             },
+            Job::Reset { .. } | Job::CheckDevice { .. } => {}
         }
         self.feed(
             host,
@@ -476,8 +590,19 @@ impl World {
             );
             self.now = self.now.max(at);
             self.step();
+            self.look_for_two_holders();
         }
         self.now = end;
+    }
+
+    fn look_for_two_holders(&mut self) {
+        let twice = self
+            .groups
+            .iter()
+            .find(|(_, key)| self.holders(key).len() > 1);
+        if let (None, Some((_, key))) = (&self.held_twice, twice) {
+            self.held_twice = Some(format!("{key} at {:.3}", self.now.as_secs_f64()));
+        }
     }
 
     fn asleep(&mut self, host: usize) -> bool {
