@@ -37,6 +37,11 @@ pub const SCENARIOS: &[Scenario] = &[
         modes: &["on"],
         run: respawn::managed_clients,
     },
+    Scenario {
+        name: "clients_failfast",
+        modes: &["on"],
+        run: respawn::vital_client,
+    },
 ];
 
 /// The host that answers pings.

@@ -285,6 +285,32 @@ fn mistakes(pair: &Pair, differences: &mut Differences) -> Result<()> {
         &said(&mut client, 1)?,
     );
 
+    if alpha.is_ours() {
+        // The legacy's master process does not survive these.
+        for body in [
+            &b"###\n11:t=hbapi-req,17:reqtype=numnodes,%%%\n\0"[..],
+            b"###\n9999999999:(0)t=x,%%%\n\0",
+            b"###\n14:(0)t=hbapi-re",
+            b"###\n%%%\n",
+            b">>>\n<<<\n",
+            b"\0",
+            b"",
+        ] {
+            client.send_body(body)?;
+            client.request("numnodes", &[])?;
+            let what = format!("after {:?}", String::from_utf8_lossy(body));
+            differences.compare(&what, &[numnodes], &said(&mut client, 1)?);
+        }
+        let name = "n".repeat(40);
+        let cut = "n".repeat(31);
+        let mut long = alpha.api_client(&name)?;
+        long.request_signon()?;
+        let expected = [join(&cut, "alpha"), welcome()];
+        differences.compare("a name of 40 octets", &expected, &said(&mut long, 2)?);
+        long.request("numnodes", &[])?;
+        differences.compare("a long name's request", &[numnodes], &said(&mut long, 1)?);
+    }
+
     let mut magic = signed_on(alpha, "tiny4")?;
     magic.send_octets(b"\x08\x00\x00\x00\xce\xab\x00\x00garbage\0")?;
     differences.compare("a wrong magic", &[end()], &said(&mut magic, 1)?);

@@ -1,6 +1,8 @@
 //! Clients that the daemon starts itself (`client-api.md` 6), with the lines of an old ha.cf as they stand.
 
-use ha_lab::{Host, Result, seconds, wait_until};
+use std::thread;
+
+use ha_lab::{Host, LabError, Result, seconds, wait_until};
 
 use super::{Differences, debian, prepare};
 use crate::pair::Pair;
@@ -139,6 +141,19 @@ pub fn managed_clients(pair: &Pair) -> Result<()> {
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     prepare(pair, &lines)?;
+    if pair.beta.is_ours() {
+        // The legacy waits for such a one for ever.
+        let file = pair.beta.read("/etc/ha.d/ha.cf")?;
+        pair.beta.write(
+            "/etc/ha.d/ha.cf",
+            &format!("{file}respawn root /opt/deaf\n"),
+        )?;
+        pair.beta.write_mode(
+            "/opt/deaf",
+            "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n",
+            0o755,
+        )?;
+    }
     for host in pair.nodes() {
         install(host)?;
     }
@@ -166,7 +181,25 @@ pub fn managed_clients(pair: &Pair) -> Result<()> {
     wait_until("the third one is back", seconds(20), || {
         count(alpha, "third begins") == 2
     })?;
-    alpha.stop_heartbeat()?;
+    thread::scope(|scope| {
+        let beta = scope.spawn(|| pair.beta.stop_heartbeat());
+        let alpha = alpha.stop_heartbeat();
+        beta.join()
+            .map_err(|_| LabError::unexpected("stopping beta panicked"))?
+            .and(alpha)
+    })?;
+    if pair.beta.is_ours() {
+        let log = pair.beta.log();
+        let killed = log.lines().any(|line| {
+            line.contains("WARN: killing /opt/deaf process group")
+                && line.ends_with("with signal 9")
+        });
+        differences.compare(
+            "the deaf client is killed",
+            &["true"],
+            &[killed.to_string()],
+        );
+    }
 
     logged(&mut differences, alpha);
     let all = alpha.read("/var/log/respawned")?;
@@ -331,3 +364,45 @@ fn logged(differences: &mut Differences, host: &Host) {
     hasty.push("info: client [/opt/hasty] is not running.");
     differences.compare("the log about a hasty client", &hasty, &about("hasty"));
 }
+
+/// Without such a client the machine is of no use (`failfast`).
+pub fn vital_client(pair: &Pair) -> Result<()> {
+    prepare(pair, &["failfast root /opt/vital"])?;
+    for host in pair.nodes() {
+        host.write_mode("/opt/vital", VITAL, 0o755)?;
+        host.write_mode(
+            "/sbin/reboot",
+            "#!/bin/sh\necho \"$@\" > /var/log/reboot-called\n",
+            0o755,
+        )?;
+    }
+    pair.settle()?;
+    let alpha = &pair.alpha;
+    alpha.write("/tmp/fail", "")?;
+    // The legacy asks the kernel itself; ours calls the command, which tells the kernel.
+    wait_until("the reboot", seconds(20), || {
+        alpha.exists("/var/log/reboot-called") || !alpha.is_up()
+    })?;
+    let mut differences = Differences::default();
+    if alpha.is_ours() {
+        let arguments = alpha.log_file("reboot-called");
+        differences.compare("reboot's arguments", &["-nf"], &[arguments.trim_end()]);
+    }
+    let log = alpha.log();
+    let about: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("/opt/vital"))
+        .collect();
+    let expected = [
+        "%info: Starting child client \"/opt/vital\" (0,0)",
+        "%info: Starting \"/opt/vital\" as uid 0  gid 0 (pid %)",
+        "%WARN: Managed /opt/vital process % exited with return code 1.",
+        "%EMERG: Rebooting system.  Reason: /opt/vital",
+    ];
+    differences.compare("the log", &expected, &about);
+    alpha.power_cut()?;
+    pair.until_at("beta took over", seconds(20), "beta", "beta")?;
+    differences.finish()
+}
+
+const VITAL: &str = "#!/bin/sh\nwhile ! [ -e /tmp/fail ]; do sleep 0.1; done\nexit 1\n";

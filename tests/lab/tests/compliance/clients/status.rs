@@ -330,6 +330,7 @@ pub fn every_sub_command(pair: &Pair) -> Result<()> {
         dead
     };
     check(&mut differences, "pair up", alpha, own_link)?;
+    socket(&mut differences, alpha)?;
     pair.standby(alpha, "all", "beta", "beta")?;
     check(&mut differences, "after standby", alpha, AFTER_STANDBY)?;
     pair.beta.power_cut()?;
@@ -340,7 +341,20 @@ pub fn every_sub_command(pair: &Pair) -> Result<()> {
     check(&mut differences, "beta dead", alpha, PEER_DEAD)?;
     alpha.stop_heartbeat()?;
     check(&mut differences, "stopped", alpha, STOPPED)?;
+    // It is left behind, and refuses whoever comes.
+    socket(&mut differences, alpha)?;
     differences.finish()
+}
+
+/// Who may reach the daemon is decided by the directory, not by the socket (`client-api.md` 1.1).
+fn socket(differences: &mut Differences, host: &Host) -> Result<()> {
+    let output = host.run(&["stat", "-c", "%a %U %G %F", "/var/run/heartbeat/register"])?;
+    differences.compare(
+        "the socket",
+        &["777 root root socket"],
+        &[output.stdout.trim_end()],
+    );
+    Ok(())
 }
 
 fn check(differences: &mut Differences, state: &str, host: &Host, calls: &[Call]) -> Result<()> {
