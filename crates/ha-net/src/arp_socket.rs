@@ -1,12 +1,13 @@
-//! Sending ARP frames, and hearing those of others.
+//! Sending ARP frames and neighbour advertisements, and hearing the ARP frames of others.
 
 use std::io;
 use std::mem;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use crate::arp::ArpFrame;
+use crate::arp::{ArpFrame, Mac};
 use crate::error::NetError;
+use crate::neighbour::{ALL_NODES_MAC, advertisement};
 
 /// Byte of the frame at which the sender's address begins.
 const SENDER_IP_OFFSET: u32 = 28;
@@ -57,8 +58,24 @@ impl ArpSocket {
     /// Sends a frame through the interface with that index. Fails with `ENETDOWN` when it is down, `ENXIO` when it
     /// does not exist, `ENOBUFS` or `EAGAIN` when its queue is full.
     pub fn send(&self, link: u32, frame: &ArpFrame) -> Result<(), NetError> {
-        let bytes = frame.encode();
-        let target = packet_address(link);
+        let target = packet_address(link, libc::ETH_P_ARP, Mac::BROADCAST);
+        self.send_bytes("send an ARP frame", &frame.encode(), &target)
+    }
+
+    /// Tells every neighbour on the interface with that index that `address` is at `mac`. Fails as [`send`](Self::send)
+    /// does.
+    pub fn advertise(&self, link: u32, mac: Mac, address: Ipv6Addr) -> Result<(), NetError> {
+        let target = packet_address(link, libc::ETH_P_IPV6, ALL_NODES_MAC);
+        let frame = advertisement(mac, address);
+        self.send_bytes("send a neighbour advertisement", &frame, &target)
+    }
+
+    fn send_bytes(
+        &self,
+        doing: &'static str,
+        bytes: &[u8],
+        target: &libc::sockaddr_ll,
+    ) -> Result<(), NetError> {
         // SAFETY: `bytes` and `target` live across the call and the lengths given are theirs.
         let sent = unsafe {
             libc::sendto(
@@ -66,12 +83,12 @@ impl ArpSocket {
                 bytes.as_ptr().cast(),
                 bytes.len(),
                 libc::MSG_NOSIGNAL,
-                (&raw const target).cast(),
+                (&raw const *target).cast(),
                 socket_length::<libc::sockaddr_ll>(),
             )
         };
         if sent < 0 {
-            Err(NetError::last("send an ARP frame"))
+            Err(NetError::last(doing))
         } else {
             Ok(())
         }
@@ -99,7 +116,7 @@ impl ArpSocket {
         if result < 0 {
             return Err(NetError::last(DOING));
         }
-        let every_link = packet_address(0);
+        let every_link = packet_address(0, libc::ETH_P_ARP, Mac::BROADCAST);
         // SAFETY: `every_link` lives across the call and the length given is its own.
         let result = unsafe {
             libc::bind(
@@ -185,15 +202,16 @@ fn filter(addresses: &[Ipv4Addr]) -> Vec<libc::sock_filter> {
     program
 }
 
-/// The address "ARP on this interface"; index 0 is every interface.
-fn packet_address(link: u32) -> libc::sockaddr_ll {
+/// The address "frames of this protocol for this station, on this interface"; index 0 is every interface.
+fn packet_address(link: u32, protocol: libc::c_int, station: Mac) -> libc::sockaddr_ll {
     // SAFETY: all-zero bytes are a valid `sockaddr_ll`.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ARP as u16).to_be();
+    address.sll_protocol = (protocol as u16).to_be();
     address.sll_ifindex = i32::try_from(link).unwrap_or(i32::MAX);
     address.sll_halen = 6;
-    address.sll_addr = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
+    let [a, b, c, d, e, f] = station.0;
+    address.sll_addr = [a, b, c, d, e, f, 0, 0];
     address
 }
 

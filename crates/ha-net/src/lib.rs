@@ -3,7 +3,7 @@
 //!
 //! The crate has a pure half and a half that talks to the kernel:
 //!
-//! * pure: [`ArpFrame`] (bytes of a frame), [`Announcement`] (when to send which frame), [`RivalWatch`] (who else claims
+//! * pure: [`ArpFrame`] and [`advertisement`] (bytes of a frame), [`Announcement`] (when to send which frame), [`RivalWatch`] (who else claims
 //!   an address of ours), [`route::select`] (which route leads to an address);
 //! * kernel: [`Netlink`] (ask and change), [`ArpSocket`] (send and hear frames), [`pidfile`] (the pid file by which
 //!   announcing processes of either implementation find and replace each other), [`Ipvs`] (read and change the table whose
@@ -15,11 +15,13 @@ mod address;
 mod announcement;
 mod arp;
 mod arp_socket;
+mod default_route;
 mod error;
 mod ipvs_socket;
 pub mod ipvs_sysctl;
 mod kernel_socket;
 mod link;
+mod neighbour;
 mod netlink;
 mod netlink_decode;
 pub mod pidfile;
@@ -30,9 +32,11 @@ pub use address::{Address, Family, Scope};
 pub use announcement::{Announcement, Frames, Plan};
 pub use arp::{ArpFrame, FRAME_LEN, Mac, ParseMacError, Purpose};
 pub use arp_socket::{ArpSocket, Heard};
+pub use default_route::DefaultRoute;
 pub use error::{NetError, Trouble};
 pub use ipvs_socket::{Ipvs, Reading};
 pub use link::Link;
+pub use neighbour::{ADVERTISEMENT_LEN, ALL_NODES_MAC, advertisement};
 pub use netlink::Netlink;
 pub use rival::{Rival, RivalWatch};
 pub use route::Route;

@@ -17,6 +17,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use crate::address::{Address, Family, Scope};
+use crate::default_route::DefaultRoute;
 use crate::error::NetError;
 use crate::kernel_socket::KernelSocket;
 use crate::link::Link;
@@ -245,6 +246,35 @@ impl Netlink {
     }
 
     /// Asks for a list and decodes its entries; entries that `decode` rejects are left out.
+    /// The IPv4 routes of the main table that lead everywhere, of any kind, in the kernel's order.
+    pub fn default_routes(&mut self) -> Result<Vec<DefaultRoute>, NetError> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        self.dump(
+            "list routes",
+            &RouteNetlinkMessage::GetRoute(message),
+            decode::default_route,
+        )
+    }
+
+    /// Changes the preferred source of a default route, and nothing else of it. Fails with `EINVAL` when the machine does
+    /// not have the address, and with `ENOENT` when the route is gone.
+    pub fn set_preferred_source(
+        &mut self,
+        route: &DefaultRoute,
+        source: Option<Ipv4Addr>,
+    ) -> Result<(), NetError> {
+        let message = RouteNetlinkMessage::NewRoute(route.with_preferred_source(source));
+        self.transact(
+            "change a route",
+            NLM_F_ACK | NLM_F_REPLACE,
+            &message,
+            |_| {},
+        )
+        .map(drop)
+    }
+
     fn dump<T>(
         &mut self,
         doing: &'static str,

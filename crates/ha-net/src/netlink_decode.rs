@@ -12,11 +12,12 @@ use netlink_packet_route::address::{
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkHeader, LinkLayerType};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteLwEnCapType, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteLwEnCapType, RouteMessage, RouteType,
 };
 
 use crate::address::{Address, Scope};
 use crate::arp::Mac;
+use crate::default_route::DefaultRoute;
 use crate::link::Link;
 use crate::route::Route;
 
@@ -136,6 +137,26 @@ pub(crate) fn route(payload: &[u8]) -> Option<Route> {
     })
 }
 
+/// An RTM_NEWROUTE with everything in it. `None` unless it is a default route of the main table. An attribute that does not
+/// parse is lost.
+pub(crate) fn default_route(payload: &[u8]) -> Option<DefaultRoute> {
+    let header = RouteHeader::parse(payload).ok()?;
+    if header.address_family != AddressFamily::Inet {
+        return None;
+    }
+    let attributes = attributes(payload, ROUTE_HEADER_LEN).filter_map(|attribute| {
+        RouteAttribute::parse_with_param(
+            &attribute,
+            (header.address_family, header.kind, RouteLwEnCapType::None),
+        )
+        .ok()
+    });
+    let mut message = RouteMessage::default();
+    message.attributes = attributes.collect();
+    message.header = header;
+    DefaultRoute::of(message)
+}
+
 /// The attributes behind a header of that length; ends at the first one that is cut off.
 fn attributes(payload: &[u8], header_len: usize) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
     NlasIterator::new(payload.get(header_len..).unwrap_or_default()).map_while(Result::ok)
@@ -148,7 +169,6 @@ mod tests {
     use netlink_packet_core::Emitable;
     use netlink_packet_route::address::AddressMessage;
     use netlink_packet_route::link::LinkMessage;
-    use netlink_packet_route::route::RouteMessage;
     use proptest::prelude::*;
 
     use super::*;

@@ -2,7 +2,7 @@
 //!
 //! One file per address, `send_arp-<ip>`, holds the announcer's pid. A new announcer kills the one in the file and takes
 //! its place; whoever stops the address kills it and removes the file. Old and new programs can be mixed on one node.
-//! Unlike the legacy we look before we kill: a pid that no longer belongs to a `send_arp` is left alone.
+//! Unlike the legacy we look before we kill: a pid that no longer belongs to an announcer is left alone.
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -17,8 +17,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The name by which announcers are known.
-const ANNOUNCER: &[u8] = b"send_arp";
+/// The names by which announcers are known: of IPv4 and of IPv6 addresses.
+const ANNOUNCERS: [&[u8]; 2] = [b"send_arp", b"IPv6addr"];
 
 /// How often a claim starts over because other announcers come and go.
 const CLAIM_TRIES: u32 = 10;
@@ -176,7 +176,7 @@ fn is_announcer(pid: i32) -> bool {
         .next()
         .unwrap_or_default();
     let name = Path::new(OsStr::from_bytes(program)).file_name();
-    read.is_ok() && name.is_some_and(|name| name.as_bytes() == ANNOUNCER)
+    read.is_ok() && name.is_some_and(|name| ANNOUNCERS.contains(&name.as_bytes()))
 }
 
 /// The pid in the file; `None` when there is no positive decimal number in it.

@@ -14,10 +14,39 @@ use ha_resources::address::{
 };
 use ha_resources::{LogSettings, NativeAgent, Paths, ScriptLog};
 
+use crate::agents::wrapper::{Parameter, Script, Wrapper};
 use crate::{output, send_arp};
 
 /// How often `monitor` of `IPaddr` tries.
 const PINGS: u32 = 3;
+
+/// What the first argument is made of.
+const PARAMETERS: [Parameter; 4] = [
+    Parameter {
+        name: "ip",
+        kind: "string",
+        required: true,
+        meaning: "The address.",
+    },
+    Parameter {
+        name: "cidr_netmask",
+        kind: "string",
+        required: false,
+        meaning: "Its netmask, in bits or dotted.",
+    },
+    Parameter {
+        name: "nic",
+        kind: "string",
+        required: false,
+        meaning: "The interface it shall be on, perhaps with a label.",
+    },
+    Parameter {
+        name: "broadcast",
+        kind: "string",
+        required: false,
+        meaning: "Its broadcast address.",
+    },
+];
 
 /// `IPaddr`.
 pub fn main(program: &OsStr, args: &[OsString]) -> i32 {
@@ -55,6 +84,7 @@ impl Face {
             "start" => Operation::Start,
             "stop" => Operation::Stop,
             "usage" | "help" => return self.usage(program),
+            "meta-data" => return self.describe(program),
             _ if operation.is_empty() => return self.refuse(program, "No action specfied."),
             _ => {
                 return self.refuse(
@@ -114,7 +144,19 @@ impl Face {
         self.usage(program)
     }
 
-    /// `meta-data` is named but refused, as ever.
+    /// The description for programs.
+    fn describe(&self, program: &OsStr) -> i32 {
+        let script = Script {
+            name: self.name,
+            arguments: self.argument,
+            usage_word: "usage",
+            usage_to_stderr: false,
+            purpose: "Holds an IPv4 address.",
+            parameters: &PARAMETERS,
+        };
+        Wrapper::new(script, program).describe()
+    }
+
     fn usage(&self, program: &OsStr) -> i32 {
         let (program, argument) = (program.display(), self.argument);
         output::print(&format!(

@@ -4,6 +4,7 @@
 //! of `rc.d` as `ha-tools rc.d-NAME`.
 #![forbid(unsafe_code)]
 
+mod agents;
 mod api_test;
 mod apphb;
 mod client_log;
@@ -35,9 +36,14 @@ type Tool = fn(program: &OsStr, args: &[OsString]) -> i32;
 
 /// Tools by name.
 const TOOLS: &[(&str, Tool)] = &[
+    ("AudibleAlarm", agents::audible_alarm),
+    ("Delay", agents::delay),
     ("IPaddr", ipaddr::main),
     ("IPaddr2", ipaddr2::main),
+    ("IPsrcaddr", agents::source_address),
+    ("IPv6addr", agents::ipv6_address),
     ("ResourceManager", resource_manager::main),
+    ("SendArp", agents::send_arp),
     ("api_test", api_test::main),
     ("apphbd", apphb::main),
     ("cl_respawn", respawn::main),
@@ -53,6 +59,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("hb_takeover", standby::take_over),
     ("ipfail", ipfail::main),
     ("mach_down", mach_down::main),
+    ("portblock", agents::port_block),
     ("req_resource", req_resource::main),
     ("send_arp", send_arp::main),
 ];

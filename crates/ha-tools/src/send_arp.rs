@@ -132,7 +132,7 @@ fn positive(text: &OsStr) -> Option<u32> {
 }
 
 /// `send_arp-<address>` in the directory of state files; the address as it was written.
-fn default_pidfile(address: &str) -> PathBuf {
+pub(crate) fn default_pidfile(address: &str) -> PathBuf {
     let paths = Paths::from_environment(|name| env::var_os(name));
     // A name is resolved later; as part of a path it must not lead elsewhere.
     let name = format!("send_arp-{}", address.replace('/', "_"));
@@ -206,17 +206,35 @@ pub(crate) fn start_in_background(
 ) -> io::Result<()> {
     let pidfile = site.announcer_pidfile(announcement.address);
     let words = arguments.words(&pidfile, &announcement.interface, announcement.address);
+    start_named(&pidfile, &words, &Path::new(&site.library).join(NAME))
+}
+
+/// Starts `send_arp` in the background with these arguments; `pidfile` is the one that they name.
+pub(crate) fn spawn(pidfile: &Path, arguments: &[String]) -> io::Result<()> {
+    start_named(pidfile, arguments, Path::new(NAME))
+}
+
+/// `send_arp` with these arguments, in the foreground.
+pub(crate) fn command(arguments: &[String]) -> Command {
+    named(arguments, Path::new(NAME))
+}
+
+fn named(arguments: &[String], name: &Path) -> Command {
     let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
+    let mut command = Command::new(program);
+    command.arg0(name).args(arguments);
+    command
+}
+
+fn start_named(pidfile: &Path, arguments: &[String], name: &Path) -> io::Result<()> {
     // Nobody's pipe: a caller that reads our output would wait for the announcement's end.
-    let child = Command::new(program)
-        .arg0(Path::new(&site.library).join(NAME))
-        .args(words)
+    let child = named(arguments, name)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    PidFile::claim_for(&pidfile, child.id()).map_err(io::Error::other)?;
+    PidFile::claim_for(pidfile, child.id()).map_err(io::Error::other)?;
     Ok(())
 }
 

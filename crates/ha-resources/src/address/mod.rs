@@ -24,7 +24,7 @@ pub use findif::{FindIfError, Found, Request, find_interface};
 pub use ipaddr::IpAddr;
 pub use ipaddr2::IpAddr2;
 pub use kernel::Kernel;
-pub use report::{AgentLevel, AgentLine, AgentResult};
+pub use report::{AgentLevel, AgentLine, AgentResult, Kind, closing_line, ocf};
 pub use site::{AnnounceArguments, Site};
 pub use spec::AddressSpec;
 

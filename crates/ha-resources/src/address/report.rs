@@ -3,13 +3,21 @@
 use ha_net::Announcement;
 
 /// Return codes of OCF agents.
-pub(crate) mod ocf {
-    pub(crate) const SUCCESS: i32 = 0;
-    pub(crate) const GENERIC: i32 = 1;
-    pub(crate) const ARGUMENTS: i32 = 2;
-    pub(crate) const PERMISSION: i32 = 4;
-    pub(crate) const CONFIGURED: i32 = 6;
-    pub(crate) const NOT_RUNNING: i32 = 7;
+pub mod ocf {
+    /// Done, or: it runs.
+    pub const SUCCESS: i32 = 0;
+    /// It failed.
+    pub const GENERIC: i32 = 1;
+    /// The arguments are wrong.
+    pub const ARGUMENTS: i32 = 2;
+    /// Nothing that does it is installed.
+    pub const INSTALLED: i32 = 5;
+    /// Only root may.
+    pub const PERMISSION: i32 = 4;
+    /// The configuration is wrong.
+    pub const CONFIGURED: i32 = 6;
+    /// It does not run.
+    pub const NOT_RUNNING: i32 = 7;
     /// What `ifconfig` ends with when the kernel refuses.
     pub(crate) const IFCONFIG: i32 = 255;
 }
@@ -74,9 +82,34 @@ impl AgentLevel {
 
 /// The kind of operation, which decides the word for success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// `start`, `stop`.
     Change,
+    /// `status`, `monitor`.
     Question,
+}
+
+/// The line with which every stock script ends, for standard output and the log alike, and the script's exit code, from
+/// its agent's return code (`resource-scripts.md` 1.3). An unset variable of the legacy leaves the second blank.
+pub fn closing_line(kind: Kind, code: i32) -> (AgentLine, i32) {
+    let (level, text) = match (code, kind) {
+        (0, Kind::Question) => (AgentLevel::Info, "Running OK".to_owned()),
+        (0, Kind::Change) => (AgentLevel::Info, "Success".to_owned()),
+        (1, _) => (AgentLevel::Error, "Generic error".to_owned()),
+        (2, _) => (AgentLevel::Error, "Illegal argument".to_owned()),
+        (3, _) => (AgentLevel::Error, "Function unimplemented".to_owned()),
+        (4, _) => (
+            AgentLevel::Error,
+            "User had insufficient privilege".to_owned(),
+        ),
+        (5, _) => (AgentLevel::Error, "Program is not installed".to_owned()),
+        (6, _) => (AgentLevel::Error, "Program is not configured".to_owned()),
+        (7, _) => (AgentLevel::Info, "Resource is stopped".to_owned()),
+        (other, _) => (AgentLevel::Error, format!("Unknown error: {other}")),
+    };
+    let text = format!("{}:  {text}", level.word());
+    let exit = if (0..=7).contains(&code) { code } else { 1 };
+    (AgentLine { level, text }, exit)
 }
 
 /// An answer in the making.
@@ -118,29 +151,15 @@ impl Report {
         self.stderr.push(line.into());
     }
 
-    /// Adds the closing line, which goes to standard output and to the log, and translates the agent's return code
-    /// to the wrapper's exit code (`resource-scripts.md` 1.3). An unset variable of the legacy leaves the second blank.
+    /// Adds the closing line, which goes to standard output and to the log ([`closing_line`]).
     pub(crate) fn finish(mut self, kind: Kind, code: i32) -> AgentResult {
-        let (level, text) = match (code, kind) {
-            (0, Kind::Question) => (AgentLevel::Info, "Running OK".to_owned()),
-            (0, Kind::Change) => (AgentLevel::Info, "Success".to_owned()),
-            (1, _) => (AgentLevel::Error, "Generic error".to_owned()),
-            (2, _) => (AgentLevel::Error, "Illegal argument".to_owned()),
-            (3, _) => (AgentLevel::Error, "Function unimplemented".to_owned()),
-            (4, _) => (
-                AgentLevel::Error,
-                "User had insufficient privilege".to_owned(),
-            ),
-            (5, _) => (AgentLevel::Error, "Program is not installed".to_owned()),
-            (6, _) => (AgentLevel::Error, "Program is not configured".to_owned()),
-            (7, _) => (AgentLevel::Info, "Resource is stopped".to_owned()),
-            (other, _) => (AgentLevel::Error, format!("Unknown error: {other}")),
-        };
-        let line = format!("{}:  {text}", level.word());
+        let (line, code) = closing_line(kind, code);
+        let level = line.level;
+        let line = line.text;
         self.stdout.push(line.clone());
         self.log.push(AgentLine { level, text: line });
         AgentResult {
-            code: if (0..=7).contains(&code) { code } else { 1 },
+            code,
             stdout: self.stdout,
             stderr: self.stderr,
             log: self.log,

@@ -203,13 +203,12 @@ fn wrong_calls_are_answered_as_the_legacy_does() {
         "agents::wrong_calls_are_answered_as_the_legacy_does",
         Needs::RootAndLegacy,
         || {
-            let calls: [&[&str]; 9] = [
+            let calls: [&[&str]; 8] = [
                 &[],
                 &["start"],
                 &["192.168.6.66", "start", "extra"],
                 &["192.168.6.66", "usage"],
                 &["192.168.6.66", "help"],
-                &["192.168.6.66", "meta-data"],
                 &["192.168.6.66", "restart"],
                 &["192.168.6.66", "START"],
                 &["192.168.6.66", ""],
