@@ -14,6 +14,7 @@ mod mishaps;
 mod network;
 mod our_clients;
 mod pair;
+mod reload;
 mod runner;
 mod scripts;
 mod start;
@@ -31,6 +32,7 @@ fn main() {
         scripts::SCENARIOS,
         our_clients::SCENARIOS,
         logging::SCENARIOS,
+        reload::SCENARIOS,
         clients::SCENARIOS,
         crowd::SCENARIOS,
     ] {
