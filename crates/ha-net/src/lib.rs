@@ -7,7 +7,7 @@
 //!   an address of ours), [`route::select`] (which route leads to an address);
 //! * kernel: [`Netlink`] (ask and change), [`ArpSocket`] (send and hear frames), [`pidfile`] (the pid file by which
 //!   announcing processes of either implementation find and replace each other), [`Ipvs`] (read and change the table whose
-//!   values are in the crate `ipvs`), [`ipvs_sysctl`] (its switches).
+//!   values are in the crate `ipvs`), [`ipvs_sysctl`] (its switches), [`NetworkMonitor`] (notices that something changed).
 //!
 //! Nothing here knows resources, groups or the cluster; that is `ha-resources` and above.
 
@@ -24,6 +24,7 @@ mod link;
 mod neighbour;
 mod netlink;
 mod netlink_decode;
+mod network_monitor;
 pub mod pidfile;
 mod rival;
 pub mod route;
@@ -38,5 +39,6 @@ pub use ipvs_socket::{Ipvs, Reading};
 pub use link::Link;
 pub use neighbour::{ADVERTISEMENT_LEN, ALL_NODES_MAC, advertisement};
 pub use netlink::Netlink;
+pub use network_monitor::NetworkMonitor;
 pub use rival::{Rival, RivalWatch};
 pub use route::Route;

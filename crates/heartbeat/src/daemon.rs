@@ -213,7 +213,7 @@ impl Daemon {
     fn run_due(&mut self, due: Due) -> Result<(), CannotOpen> {
         match due {
             Due::OpenMedium(index) => {
-                self.links.open(&mut self.shell, index)?;
+                self.links.open_due(&mut self.shell, index)?;
                 self.start_if_open();
             }
             Due::ResumeJob(id) => {
@@ -246,6 +246,7 @@ impl Daemon {
             Some(Token::Reload) => self.serve_reload(),
             Some(Token::Medium(index)) => self.serve_medium(index as usize, event),
             Some(Token::Output(pid)) => self.jobs.output_ready(&self.shell, pid),
+            Some(Token::Network) => self.links.network_changed(&mut self.shell),
             Some(Token::Register) => self.accept_clients(),
             Some(Token::Client(number)) => self.serve_client(number, event),
             None => {}

@@ -45,6 +45,8 @@ pub(crate) enum Token {
     Reload,
     /// Somebody wants to connect to the registration socket.
     Register,
+    /// Interfaces or addresses have changed.
+    Network,
     /// A medium, by its position.
     Medium(u32),
     /// Standard output of a child, by its pid.
@@ -66,6 +68,7 @@ impl Token {
             Token::Arp => 2,
             Token::Reload => 3,
             Token::Register => 4,
+            Token::Network => 5,
             Token::Medium(index) => Token::MEDIUM | u64::from(index),
             Token::Output(pid) => Token::OUTPUT | u64::from(pid),
             Token::Client(number) => Token::CLIENT | u64::from(number),
@@ -85,6 +88,7 @@ impl Token {
                 2 => Token::Arp,
                 3 => Token::Reload,
                 4 => Token::Register,
+                5 => Token::Network,
                 _ => return None,
             },
             _ => return None,
@@ -132,6 +136,7 @@ mod tests {
             Token::Fifo,
             Token::Arp,
             Token::Reload,
+            Token::Network,
             Token::Medium(0),
             Token::Medium(63),
             Token::Output(1),
@@ -143,7 +148,7 @@ mod tests {
         for token in tokens {
             assert_eq!(Token::from_number(token.number()), Some(token));
         }
-        assert_eq!(Token::from_number(5), None);
+        assert_eq!(Token::from_number(6), None);
         assert_eq!(Token::from_number(u64::MAX), None);
     }
 }

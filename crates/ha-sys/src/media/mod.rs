@@ -17,6 +17,8 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::errno_text;
+use crate::host;
 use crate::log::Priority;
 
 pub use echo::{EchoReply, EchoSocket};
@@ -141,6 +143,85 @@ impl MediumSetup {
         }
     }
 
+    /// The interface that the medium stands on, without alias; none for a serial line and for pings, which go wherever
+    /// the routes lead.
+    fn interface(&self) -> Option<&str> {
+        match self {
+            MediumSetup::Broadcast { interface, .. }
+            | MediumSetup::Unicast { interface, .. }
+            | MediumSetup::Multicast { interface, .. }
+            | MediumSetup::Unicast6 { interface, .. }
+            | MediumSetup::Multicast6 { interface, .. } => Some(device_of(interface)),
+            MediumSetup::Serial { .. }
+            | MediumSetup::Ping { .. }
+            | MediumSetup::PingGroup { .. }
+            | MediumSetup::Ping6 { .. } => None,
+        }
+    }
+
+    /// What the medium would stand on if it were opened now.
+    pub fn footing(&self) -> Footing {
+        let Some(device) = self.interface() else {
+            return Footing::Free;
+        };
+        let Ok(index) = host::interface_index(device) else {
+            return Footing::Absent;
+        };
+        let address = match self {
+            MediumSetup::Broadcast { interface, .. } => host::broadcast_address(interface).ok(),
+            MediumSetup::Multicast { interface, .. } => host::interface_address(interface).ok(),
+            _ => None,
+        };
+        Footing::Interface { index, address }
+    }
+
+    /// What the log says when a message of `length` octets could not be sent, without level (`wire-protocol.md` 7.6;
+    /// the texts of the UDP media are those of 3.0.6).
+    pub fn write_failure(&self, length: usize, error: &io::Error) -> String {
+        let text = errno_text(error);
+        let packet = |to: String| {
+            let kind = self.kind();
+            format!(
+                "glib: {kind}_write: Unable to send HBcomm packet {to} len={length} [-1]: {text}"
+            )
+        };
+        match self {
+            MediumSetup::Broadcast {
+                interface,
+                address,
+                port,
+            } => packet(format!("{interface} {address}:{port}")),
+            MediumSetup::Unicast {
+                interface,
+                peer,
+                port,
+            } => packet(format!("{interface} {peer}:{port}")),
+            MediumSetup::Multicast {
+                interface,
+                group,
+                port,
+                ..
+            } => packet(format!("{interface} {group}:{port}")),
+            MediumSetup::Unicast6 {
+                interface,
+                peer,
+                port,
+            } => packet(format!("{interface}[{peer}]:{port}")),
+            MediumSetup::Multicast6 {
+                interface,
+                group,
+                port,
+                ..
+            } => packet(format!("{interface}[{group}]:{port}")),
+            MediumSetup::Serial { device, .. } => {
+                format!("glib: TTY write failure on [{}]: {text}", device.display())
+            }
+            MediumSetup::Ping { .. }
+            | MediumSetup::PingGroup { .. }
+            | MediumSetup::Ping6 { .. } => format!("glib: Error sending packet: {text}"),
+        }
+    }
+
     /// Tries once to open the medium. `attempt` counts from 1.
     pub fn open(&self, attempt: u32) -> Opening {
         let mut said = Vec::new();
@@ -152,6 +233,45 @@ impl MediumSetup {
             _ => udp::open(self, attempt, &mut said),
         };
         Opening { said, outcome }
+    }
+}
+
+/// Only a device can be bound to, not its alias: `eth0:0` sends through `eth0`.
+fn device_of(interface: &str) -> &str {
+    interface.split(':').next().unwrap_or(interface)
+}
+
+/// What an open medium stands on. When that changes, its sockets are of no use any more: they belong to an interface
+/// that has gone, even when one of the same name has come, or speak for an address that has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footing {
+    /// Nothing in particular.
+    Free,
+    /// Its interface does not exist.
+    Absent,
+    /// An interface.
+    Interface {
+        /// The kernel's number for it.
+        index: u32,
+        /// The address by which the medium sends (mcast) or to which (bcast), if it has one now.
+        address: Option<Ipv4Addr>,
+    },
+}
+
+impl Footing {
+    /// Whether a medium opened on `self` is to be opened anew now that it would stand on `now`. That an address is gone
+    /// is no reason: there is nothing better to be had, and the old one may come back.
+    pub fn is_lost(self, now: Footing) -> bool {
+        match (self, now) {
+            (
+                Footing::Interface { index, address },
+                Footing::Interface {
+                    index: index_now,
+                    address: address_now,
+                },
+            ) => index != index_now || (address_now.is_some() && address != address_now),
+            _ => self != now,
+        }
     }
 }
 
@@ -170,6 +290,8 @@ pub enum Outcome {
     Open(Box<dyn Medium>),
     /// Try again after this pause.
     Retry(Duration),
+    /// Its interface does not exist, or has no address yet: try again when that has changed.
+    Absent,
     /// It cannot be opened. The lines say why.
     Failed,
 }
@@ -179,6 +301,7 @@ impl fmt::Debug for Outcome {
         match self {
             Outcome::Open(_) => f.write_str("Open"),
             Outcome::Retry(pause) => write!(f, "Retry({pause:?})"),
+            Outcome::Absent => f.write_str("Absent"),
             Outcome::Failed => f.write_str("Failed"),
         }
     }
@@ -220,3 +343,63 @@ pub trait Medium {
 
 /// Where log lines of an attempt are collected.
 type Said = Vec<(Priority, String)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(index: u32, address: Option<[u8; 4]>) -> Footing {
+        let address = address.map(Ipv4Addr::from);
+        Footing::Interface { index, address }
+    }
+
+    #[test]
+    fn a_medium_is_opened_anew_for_another_interface_or_address_but_not_for_none() {
+        let (one, two) = (Some([10, 0, 0, 1]), Some([10, 0, 0, 2]));
+        for (opened, now, lost) in [
+            (on(2, one), on(2, one), false),
+            (on(2, one), on(3, one), true),
+            (on(2, one), on(2, two), true),
+            (on(2, one), on(2, None), false),
+            (on(2, None), on(2, one), true),
+            (on(2, None), on(2, None), false),
+            (on(2, one), Footing::Absent, true),
+            (Footing::Free, Footing::Free, false),
+        ] {
+            assert_eq!(opened.is_lost(now), lost, "{opened:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn failures_are_told_as_3_0_6_does() {
+        let error = io::Error::from_raw_os_error(libc::ENETUNREACH);
+        let broadcast = MediumSetup::Broadcast {
+            interface: "eth0".into(),
+            address: Ipv4Addr::new(10, 0, 0, 255),
+            port: 694,
+        };
+        assert_eq!(
+            broadcast.write_failure(239, &error),
+            "glib: bcast_write: Unable to send HBcomm packet eth0 10.0.0.255:694 len=239 [-1]: Network is unreachable"
+        );
+        let multicast = MediumSetup::Multicast6 {
+            interface: "eth0".into(),
+            group: "ff05::1".parse().unwrap(),
+            port: 694,
+            hops: 1,
+            own: false,
+        };
+        assert_eq!(
+            multicast.write_failure(242, &error),
+            "glib: mcast6_write: Unable to send HBcomm packet eth0[ff05::1]:694 len=242 [-1]: Network is unreachable"
+        );
+        let serial = MediumSetup::Serial {
+            device: "/dev/ttyS0".into(),
+            baud: 19200,
+        };
+        assert_eq!(
+            serial.write_failure(0, &io::Error::from_raw_os_error(libc::EIO)),
+            "glib: TTY write failure on [/dev/ttyS0]: Input/output error"
+        );
+    }
+}

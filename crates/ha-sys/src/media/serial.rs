@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ha_wire::stream::{Framing, StreamReader};
 use nix::sys::termios::{
@@ -18,17 +19,42 @@ use nix::sys::termios::{
 };
 
 use super::{Medium, Outcome, Said};
+use crate::clock::monotonic;
 use crate::log::Priority;
 use crate::{errno_text, pidfile};
 
 /// What may wait to be written. At the bound a new message is refused: a line that slow or dead needs no more old news.
 const QUEUE_MAX: usize = 16 * 1024;
 
+/// A line that takes nothing for so long is stuck: nobody reads, or the cable is bad (`wire-protocol.md` 7.4).
+const PATIENCE: Duration = Duration::from_millis(500);
+
 struct SerialMedium {
     line: File,
     queue: VecDeque<u8>,
+    /// When the line last took something, or had nothing to take. Monotonic.
+    moved: Duration,
     messages: StreamReader,
     _lock: LineLock,
+}
+
+impl SerialMedium {
+    fn new(line: File, lock: LineLock) -> SerialMedium {
+        SerialMedium {
+            line,
+            queue: VecDeque::new(),
+            moved: monotonic(),
+            messages: StreamReader::new(Framing::String),
+            _lock: lock,
+        }
+    }
+
+    /// Throws away what waits, also in the line's driver, in both directions: it is old.
+    fn start_afresh(&mut self) {
+        let _ = tcflush(&self.line, FlushArg::TCIOFLUSH);
+        self.queue.clear();
+        self.messages.reset();
+    }
 }
 
 pub(super) fn open(device: &Path, baud: u32, said: &mut Said) -> Outcome {
@@ -75,12 +101,7 @@ fn try_open(device: &Path, baud: u32) -> Result<SerialMedium, String> {
     let rate = rate(baud).ok_or_else(|| format!("glib: invalid baudrate [{baud}] specified."))?;
     set_up(&line, rate)
         .map_err(|error| format!("glib: cannot get tty attributes: {}", errno_text(&error)))?;
-    Ok(SerialMedium {
-        line,
-        queue: VecDeque::new(),
-        messages: StreamReader::new(Framing::String),
-        _lock: lock,
-    })
+    Ok(SerialMedium::new(line, lock))
 }
 
 fn rate(baud: u32) -> Option<BaudRate> {
@@ -147,10 +168,13 @@ impl Medium for SerialMedium {
     }
 
     fn transmit(&mut self, payload: &[u8]) -> io::Result<()> {
-        if self.queue.len() + payload.len() > QUEUE_MAX {
-            // What the line's driver holds is as old; both directions start afresh, as after the legacy's time-out.
-            let _ = tcflush(&self.line, FlushArg::TCIOFLUSH);
-            self.queue.clear();
+        let now = monotonic();
+        if self.queue.is_empty() {
+            self.moved = now;
+        }
+        let stuck = now >= self.moved + PATIENCE;
+        if stuck || self.queue.len() + payload.len() > QUEUE_MAX {
+            self.start_afresh();
             return Err(io::Error::from(io::ErrorKind::TimedOut));
         }
         self.queue.extend(payload);
@@ -165,7 +189,10 @@ impl Medium for SerialMedium {
         while !self.queue.is_empty() {
             let (front, _) = self.queue.as_slices();
             match self.line.write(front) {
-                Ok(written) => drop(self.queue.drain(..written)),
+                Ok(written) => {
+                    self.queue.drain(..written);
+                    self.moved = monotonic();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
@@ -213,10 +240,8 @@ impl Drop for LineLock {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
-    use std::time::Duration;
 
     use super::*;
-    use crate::clock::monotonic;
     use crate::process::testing::ScratchDir;
 
     const MESSAGE: &[u8] = b">>>\nt=status\nst=up\n<<<\n";
@@ -234,16 +259,7 @@ mod tests {
         let Ok(lock) = LineLock::take(dir.path(), &name) else {
             panic!("locked")
         };
-        let messages = StreamReader::new(Framing::String);
-        (
-            SerialMedium {
-                line,
-                queue: VecDeque::new(),
-                messages,
-                _lock: lock,
-            },
-            master,
-        )
+        (SerialMedium::new(line, lock), master)
     }
 
     /// The controlling end of a new pseudo-terminal and the path of the other.
@@ -298,6 +314,32 @@ mod tests {
         assert_eq!(failed.unwrap().kind(), io::ErrorKind::TimedOut);
         assert!(!medium.wants_to_write());
         medium.transmit(MESSAGE).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_is_stuck_drops_its_old_news() {
+        let dir = ScratchDir::new();
+        let (mut medium, _peer) = line(&dir);
+        let deadline = monotonic() + Duration::from_secs(20);
+        while !medium.wants_to_write() {
+            assert!(monotonic() < deadline);
+            medium.transmit(MESSAGE).unwrap();
+        }
+        // As if half a second had passed in which nothing moved.
+        medium.moved = medium.moved.saturating_sub(PATIENCE);
+        let failed = medium.transmit(MESSAGE).unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+        assert!(!medium.wants_to_write());
+    }
+
+    #[test]
+    fn the_end_of_the_far_side_is_an_error_and_not_a_loop() {
+        let dir = ScratchDir::new();
+        let (mut medium, peer) = line(&dir);
+        drop(peer);
+        let mut buffer = vec![0; 1024];
+        assert!(medium.receive(&mut buffer, &mut |_| {}).is_err());
+        assert!(medium.transmit(MESSAGE).is_err());
     }
 
     #[test]

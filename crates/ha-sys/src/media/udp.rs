@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::socket::{Endpoint, Socket};
-use super::{Medium, MediumSetup, Outcome, Said};
+use super::{Medium, MediumSetup, Outcome, Said, device_of};
 use crate::errno_text;
 use crate::host;
 use crate::log::Priority;
@@ -18,8 +18,6 @@ use crate::log::Priority;
 const BIND_ATTEMPTS: u32 = 10;
 /// The same for multicast.
 const MULTICAST_BIND_ATTEMPTS: u32 = 50;
-/// How many seconds a multicast interface may take to get its address.
-const ADDRESS_ATTEMPTS: u32 = 120;
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,6 +53,8 @@ impl Medium for UdpMedium {
 enum Obstacle {
     /// Worth another attempt.
     Passing,
+    /// Worth one when interfaces or addresses have changed.
+    Absent,
     /// Not.
     Lasting,
 }
@@ -92,6 +92,7 @@ pub(super) fn open(setup: &MediumSetup, attempt: u32, said: &mut Said) -> Outcom
     match opened {
         Ok(medium) => Outcome::Open(Box::new(medium)),
         Err(Obstacle::Passing) => Outcome::Retry(PAUSE),
+        Err(Obstacle::Absent) => Outcome::Absent,
         Err(Obstacle::Lasting) => Outcome::Failed,
     }
 }
@@ -132,6 +133,8 @@ impl Opener<'_> {
         self.info(format!(
             "UDP Broadcast heartbeat closed on port {port} interface {interface} - Status: 1"
         ));
+        // The one of the configuration may be that of an address which the interface has lost meanwhile.
+        let address = host::broadcast_address(interface).unwrap_or(address);
         Ok(UdpMedium {
             sender,
             receiver,
@@ -227,15 +230,18 @@ impl Opener<'_> {
             &Endpoint::v6(Ipv6Addr::UNSPECIFIED, port, 0),
             BIND_ATTEMPTS,
         )?;
-        self.info(format!(
-            "ucast6: started on port {port} interface {interface} to {peer}"
-        ));
         // Only a link-local address needs to be told the interface.
-        let scope = if peer.is_unicast_link_local() {
-            index
-        } else {
-            0
+        let (scope, shown) = match peer.is_unicast_link_local() {
+            true => (index, format!("{peer}%{interface}")),
+            false => (0, peer.to_string()),
         };
+        self.info(format!("ucast6: bound send socket to device: {interface}"));
+        self.info(format!(
+            "ucast6: bound receive socket to device: {interface}"
+        ));
+        self.info(format!(
+            "ucast6: heartbeat started for [{shown}]:{port} on interface {interface}"
+        ));
         Ok(UdpMedium {
             sender,
             receiver,
@@ -285,7 +291,7 @@ impl Opener<'_> {
             receiver.set(libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, &membership),
         )?;
         self.info(format!(
-            "UDP multicast6 heartbeat started for group {group} port {port} interface {interface} (hops={hops} loop={own})"
+            "UDP multicast heartbeat started for [{group}]:{port} on interface {interface} (hops={hops} loop={own})"
         ));
         Ok(UdpMedium {
             sender,
@@ -294,9 +300,8 @@ impl Opener<'_> {
         })
     }
 
-    /// Only a device can be bound to, not its alias: `eth0:0` sends through `eth0`.
     fn device(&self) -> &str {
-        self.interface.split(':').next().unwrap_or(self.interface)
+        device_of(self.interface)
     }
 
     fn index(&mut self) -> Attempt<u32> {
@@ -306,7 +311,7 @@ impl Opener<'_> {
             self.error(format!(
                 "{kind} device [{interface}] is invalid or not set up properly: {text}"
             ));
-            Obstacle::Lasting
+            Obstacle::Absent
         })
     }
 
@@ -316,19 +321,11 @@ impl Opener<'_> {
             Ok(address) => return Ok(address),
             Err(error) => error,
         };
-        let waiting =
-            error.raw_os_error() == Some(libc::EADDRNOTAVAIL) && self.attempt < ADDRESS_ATTEMPTS;
-        if !waiting || self.attempt == 1 {
-            let (interface, text) = (self.interface, errno_text(&error));
-            self.error(format!(
-                "Unable to retrieve local interface address for interface [{interface}] using ioctl(SIOCGIFADDR): {text}"
-            ));
-        }
-        Err(if waiting {
-            Obstacle::Passing
-        } else {
-            Obstacle::Lasting
-        })
+        let (interface, text) = (self.interface, errno_text(&error));
+        self.error(format!(
+            "Unable to retrieve local interface address for interface [{interface}] using ioctl(SIOCGIFADDR): {text}"
+        ));
+        Err(obstacle(&error))
     }
 
     fn socket(&mut self, family: libc::c_int) -> Attempt<Socket> {
@@ -360,7 +357,7 @@ impl Opener<'_> {
                 "{kind}: error setting option {option} on {interface}: {}",
                 errno_text(&error)
             ));
-            Obstacle::Lasting
+            obstacle(&error)
         })
     }
 
@@ -388,6 +385,14 @@ impl Opener<'_> {
     }
 }
 
+/// An interface that is not there, or has no address, may come.
+fn obstacle(error: &io::Error) -> Obstacle {
+    match error.raw_os_error() {
+        Some(libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL) => Obstacle::Absent,
+        _ => Obstacle::Lasting,
+    }
+}
+
 fn in_address(address: Ipv4Addr) -> libc::in_addr {
     libc::in_addr {
         s_addr: u32::from(address).to_be(),
@@ -398,6 +403,7 @@ fn in_address(address: Ipv4Addr) -> libc::in_addr {
 mod tests {
     use std::net::UdpSocket;
 
+    use super::super::Footing;
     use super::*;
     use crate::clock::monotonic;
     use crate::{Interest, Poller};
@@ -431,6 +437,13 @@ mod tests {
         if let Err(panic) = thread.join() {
             std::panic::resume_unwind(panic);
         }
+    }
+
+    fn ip(line: &str) {
+        let done = std::process::Command::new("ip")
+            .args(line.split(' '))
+            .status();
+        assert!(done.is_ok_and(|status| status.success()), "ip {line}");
     }
 
     fn opened(setup: &MediumSetup) -> (Box<dyn Medium>, Vec<String>) {
@@ -601,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_interface_fails_at_once_with_the_legacy_text() {
+    fn a_missing_interface_is_waited_for_with_the_legacy_text() {
         in_own_network(|| {
             let opening = MediumSetup::Unicast {
                 interface: "eth9".into(),
@@ -609,7 +622,7 @@ mod tests {
                 port: 694,
             }
             .open(1);
-            assert!(matches!(opening.outcome, Outcome::Failed), "{opening:?}");
+            assert!(matches!(opening.outcome, Outcome::Absent), "{opening:?}");
             let text =
                 "glib: ucast: error setting option SO_BINDTODEVICE(w) on eth9: No such device";
             assert_eq!(opening.said, [(Priority::Error, text.to_owned())]);
@@ -617,25 +630,65 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_without_address_is_waited_for_two_minutes() {
+    fn an_interface_without_address_is_waited_for() {
         in_own_network(|| {
-            let group = Ipv4Addr::new(225, 0, 0, 1);
             let setup = MediumSetup::Multicast {
                 interface: "bare".into(),
-                group,
+                group: Ipv4Addr::new(225, 0, 0, 1),
                 port: 694,
                 ttl: 1,
                 own: false,
             };
             let first = setup.open(1);
-            assert!(matches!(first.outcome, Outcome::Retry(PAUSE)), "{first:?}");
+            assert!(matches!(first.outcome, Outcome::Absent), "{first:?}");
             assert_eq!(first.said.len(), 1);
-            let later = setup.open(119);
-            assert!(
-                matches!(later.outcome, Outcome::Retry(PAUSE)) && later.said.is_empty(),
-                "{later:?}"
-            );
-            assert!(matches!(setup.open(120).outcome, Outcome::Failed));
+            let bare = setup.footing();
+            assert!(matches!(bare, Footing::Interface { address: None, .. }));
+            ip("address add 10.1.0.1/24 dev bare");
+            assert!(bare.is_lost(setup.footing()));
+            opened(&setup);
+        });
+    }
+
+    #[test]
+    fn an_interface_made_anew_is_another_one() {
+        in_own_network(|| {
+            let setup = MediumSetup::Unicast {
+                interface: "v0".into(),
+                peer: Ipv4Addr::new(10, 0, 0, 2),
+                port: 694,
+            };
+            let (mut medium, _) = opened(&setup);
+            let before = setup.footing();
+            ip("link del v0");
+            assert_eq!(setup.footing(), Footing::Absent);
+            assert!(before.is_lost(Footing::Absent));
+            assert!(medium.transmit(b"lost").is_err());
+            ip("link add v0 type veth peer name v1");
+            ip("address add 10.0.0.1/24 dev v0");
+            ip("link set v0 up");
+            ip("link set v1 up");
+            // The old sockets stay useless; new ones work.
+            assert!(medium.transmit(b"lost").is_err());
+            assert!(before.is_lost(setup.footing()));
+            let (mut medium, _) = opened(&setup);
+            medium.transmit(b"sent").unwrap();
+        });
+    }
+
+    #[test]
+    fn broadcasts_go_to_the_address_that_the_interface_has_now() {
+        in_own_network(|| {
+            let setup = MediumSetup::Broadcast {
+                interface: "v0".into(),
+                address: Ipv4Addr::new(10, 0, 0, 255),
+                port: 694,
+            };
+            ip("address add 10.7.0.1/24 broadcast + dev v0");
+            ip("address del 10.0.0.1/24 dev v0");
+            let (mut medium, _) = opened(&setup);
+            medium.transmit(b"all").unwrap();
+            assert_eq!(heard(&mut *medium, true), [b"all"]);
         });
     }
 }
