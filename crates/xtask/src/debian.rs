@@ -50,6 +50,11 @@ pub(crate) const TESTS: &[Need] = &[
         proof: "killall",
         package: "psmisc",
     },
+    // Serial lines between hosts.
+    Need {
+        proof: "socat",
+        package: "socat",
+    },
     Need {
         proof: "/usr/libexec/heartbeat/heartbeat",
         package: "heartbeat",

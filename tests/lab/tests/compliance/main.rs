@@ -9,6 +9,7 @@ mod crowd;
 mod hand_over;
 mod ipfail;
 mod logging;
+mod media;
 mod membership;
 mod mishaps;
 mod network;
@@ -35,6 +36,7 @@ fn main() {
         reload::SCENARIOS,
         clients::SCENARIOS,
         crowd::SCENARIOS,
+        media::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }

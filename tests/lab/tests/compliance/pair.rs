@@ -54,6 +54,8 @@ impl Pair {
             HostSpec::new(name)
                 .runs(implementation)
                 .nic("eth0", address)
+                // Most scenarios have no use for the second network.
+                .nic_on("eth1", "lan2", &[&address.replace("10.0.0.", "10.0.1.")])
         };
         let alpha = lab.host(spec("alpha", variant.pair[0], "10.0.0.1/24"))?;
         let beta = lab.host(spec("beta", variant.pair[1], "10.0.0.2/24"))?;
