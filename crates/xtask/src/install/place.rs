@@ -60,6 +60,16 @@ pub(super) fn place(
                 &path,
                 &Content::Link(&relative(&entry.path, target)),
             )?,
+            What::LinkUnlessThere(target) => {
+                // A link that leads nowhere is nobody's.
+                if !path.exists() {
+                    put(
+                        destination,
+                        &path,
+                        &Content::Link(&relative(&entry.path, target)),
+                    )?;
+                }
+            }
         }
     }
     Ok(notes)
@@ -238,6 +248,10 @@ mod tests {
                     };
                     assert_eq!((meta.mode() & 0o7777, meta.gid()), wanted);
                 }
+                What::LinkUnlessThere(target) => assert_eq!(
+                    fs::read(&path).unwrap(),
+                    fs::read(below(&moved, &target)).unwrap()
+                ),
                 What::Link(target) => {
                     let wanted = match target.ends_with("/ldirectord") {
                         true => "the director",
@@ -264,6 +278,8 @@ mod tests {
                 "etc/init.d/heartbeat",
                 "etc/ha.d/shellfuncs",
                 "etc/ha.d/harc",
+                "etc/ha.d/resource.d/hto-mapfuncs",
+                "usr/lib/ocf/lib/heartbeat/ocf-shellfuncs",
             ] {
                 assert!(
                     !fs::read_to_string(tree.join(name))
@@ -273,6 +289,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn files_of_the_package_resource_agents_stay() {
+        let scratch = Scratch::new();
+        let theirs = scratch
+            .path()
+            .join("tree/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs");
+        fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        fs::write(&theirs, "theirs").unwrap();
+        install(&scratch, LibDir::Lib64);
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+        assert!(theirs.with_file_name("ocf-returncodes").is_symlink());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is installed, and where: the list of `install-and-cli.md` 1.1 as far as this version covers it.
 //!
-//! Four programs are installed. `heartbeat` and `ldirectord` are the daemons; `cl_status` has a group of its own when it
-//! runs, and so contains nothing else; `ha-tools` is everything small, and finds out by the name it was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
+//! Five programs are installed. `heartbeat` and `ldirectord` are the daemons; `cl_status` has a group of its own when it
+//! runs, and so contains nothing else; `stonith` resets nodes, for people and for the daemon; `ha-tools` is everything small, and finds out by the name it was called with what it shall be. The stock resource scripts and message handlers are links to it as well: the
 //! daemon knows them by that and does their work itself, while a file that the administrator puts in the place of such
 //! a link is run as a script.
 
@@ -83,6 +83,9 @@ pub enum What {
     },
     /// A symbolic link to this absolute path of the installed system, written as a relative one.
     Link(String),
+    /// The same, unless something stands there already that is not such a link: the path is another package's
+    /// (`resource-agents`), whose file has the same names in it.
+    LinkUnlessThere(String),
 }
 
 /// Directories beyond the usual ones of the system: path, mode, owner (`install-and-cli.md` 1.1 and 3).
@@ -198,6 +201,36 @@ const RESOURCES: &[&str] = &[
     "portblock",
 ];
 
+/// Stock resource scripts that are scripts, from `compat/resource.d/`, and what they share.
+const RESOURCE_TEXTS: &[&str] = &[
+    "Filesystem",
+    "ICP",
+    "LVM",
+    "LVSSyncDaemonSwap",
+    "LinuxSCSI",
+    "MailTo",
+    "OCF",
+    "Raid1",
+    "ServeRAID",
+    "WAS",
+    "WinPopup",
+    "Xinetd",
+    "apache",
+    "db2",
+    "hto-mapfuncs",
+    "ids",
+];
+
+/// What agents source, from `compat/ocf/`: beside the programs, and under the names by which agents of heartbeat 2.1 and
+/// later ones look for it.
+const AGENT_TEXTS: &[&str] = &[
+    "ocf-binaries",
+    "ocf-directories",
+    "ocf-returncodes",
+    "ocf-shellfuncs",
+];
+const OCF: &str = "/usr/lib/ocf";
+
 /// Everything that is installed, directories before what lies in them.
 pub fn tree(libdir: LibDir) -> Vec<Entry> {
     let lib = libdir.programs();
@@ -275,6 +308,33 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
             What::Link(tools.clone()),
         );
     }
+    for name in RESOURCE_TEXTS {
+        add(
+            format!("/etc/ha.d/resource.d/{name}"),
+            What::Text {
+                source: format!("resource.d/{name}"),
+                mode: 0o755,
+            },
+        );
+    }
+    for name in AGENT_TEXTS {
+        let text = format!("{lib}/{name}");
+        add(
+            text.clone(),
+            What::Text {
+                source: format!("ocf/{name}"),
+                mode: 0o755,
+            },
+        );
+        add(
+            format!("{OCF}/lib/heartbeat/{name}"),
+            What::LinkUnlessThere(text.clone()),
+        );
+        add(
+            format!("{OCF}/resource.d/heartbeat/.{name}"),
+            What::LinkUnlessThere(text),
+        );
+    }
     add(
         "/etc/ha.d/resource.d/ldirectord".into(),
         What::Link(DIRECTOR.into()),
@@ -315,7 +375,10 @@ mod tests {
     /// Runnable as a program: a program, a link to one, or an executable text.
     fn executable(what: &What) -> bool {
         match what {
-            What::Program(_) | What::GroupProgram { .. } | What::Link(_) => true,
+            What::Program(_)
+            | What::GroupProgram { .. }
+            | What::Link(_)
+            | What::LinkUnlessThere(_) => true,
             What::Text { mode, .. } => *mode == 0o755,
             What::Directory { .. } => false,
         }
@@ -445,7 +508,7 @@ mod tests {
     fn every_link_leads_to_something_installed() {
         let tree = modes(LibDir::Lib64);
         for (path, what) in &tree {
-            if let What::Link(target) = what {
+            if let What::Link(target) | What::LinkUnlessThere(target) = what {
                 assert!(tree.contains_key(target), "{path} -> {target}");
             }
         }
@@ -464,6 +527,25 @@ mod tests {
                 .iter()
                 .any(|e| e.path == parent && matches!(e.what, What::Directory { .. }));
             assert!(!later, "{} comes before its directory", entry.path);
+        }
+    }
+
+    #[test]
+    fn every_stock_resource_script_is_there() {
+        let tree = modes(LibDir::Lib64);
+        let names = "apache AudibleAlarm db2 Delay Filesystem hto-mapfuncs ICP ids IPaddr IPaddr2 IPsrcaddr IPv6addr \
+             LinuxSCSI LVM LVSSyncDaemonSwap MailTo OCF portblock Raid1 SendArp ServeRAID WAS WinPopup Xinetd";
+        for name in names.split_whitespace() {
+            let path = format!("/etc/ha.d/resource.d/{name}");
+            assert!(tree.get(&path).is_some_and(executable), "{path}");
+        }
+        for path in [
+            "/usr/lib64/heartbeat/ocf-shellfuncs",
+            "/usr/lib64/heartbeat/ocf-returncodes",
+            "/usr/lib/ocf/resource.d/heartbeat/.ocf-shellfuncs",
+            "/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs",
+        ] {
+            assert!(tree.get(path).is_some_and(executable), "{path}");
         }
     }
 
