@@ -45,6 +45,11 @@ impl OsError {
         OsError { errno, text }
     }
 
+    /// True if an interface exists and has no address.
+    pub fn is_missing_address(&self) -> bool {
+        self.errno == Self::EADDRNOTAVAIL
+    }
+
     /// True for the two errors that turn the configuration exit code 6 into 4 (`config-files.md` 1).
     pub fn is_permission(&self) -> bool {
         matches!(self.errno, Self::EPERM | Self::EACCES)

@@ -132,6 +132,29 @@ fn the_port_of_a_medium_is_settled_by_its_first_line() {
 }
 
 #[test]
+fn a_multicast_interface_may_get_its_address_later() {
+    let files = Files::base().swap("bcast", "mcast eth8 225.0.0.1 694 1 0");
+    let loaded = files.load(&laboratory());
+    let media = &loaded.config.as_ref().unwrap().ha_cf.media;
+    assert!(
+        matches!(
+            media[..],
+            [ha_config::Medium::Mcast {
+                interface_address: None,
+                ..
+            }]
+        ),
+        "{media:?}"
+    );
+    let mut said = loaded.diagnostics.iter();
+    assert!(
+        said.any(|diagnostic| diagnostic.code == "interface-missing"),
+        "{:?}",
+        loaded.diagnostics
+    );
+}
+
+#[test]
 fn a_node_that_was_pinged_first_is_a_node() {
     let loaded = Files::base()
         .swap(

@@ -302,9 +302,7 @@ impl Link {
         if !self.missed {
             self.missed = true;
             let label = self.label();
-            shell.warn(format!(
-                "{label}: no such device now. Waiting for it to appear."
-            ));
+            shell.warn(format!("{label}: not there now. Waiting for it to appear."));
         }
     }
 

@@ -90,7 +90,17 @@ pub(crate) fn mcast(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
         ));
     };
     let interface_address = match draft.facts.interface_address(&interface) {
-        Ok(address) => address,
+        Ok(address) => Some(address),
+        // The legacy waits here for two minutes before it refuses; the daemon has all the time there is.
+        Err(error) if error.is_missing_address() && !interface.contains(':') => {
+            let message = format!("interface [{interface}] has no IPv4 address (yet)");
+            draft.say(given.mark(Diagnostic::ours(
+                Severity::Warn,
+                "interface-missing",
+                message,
+            )));
+            None
+        }
         Err(error) => {
             let message = format!(
                 "glib: Unable to retrieve local interface address for interface [{interface}] using ioctl(SIOCGIFADDR): {error}"

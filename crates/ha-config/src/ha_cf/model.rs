@@ -204,8 +204,8 @@ pub enum Medium {
     Mcast {
         /// Interface, also the link name.
         interface: String,
-        /// Its own address, which sends.
-        interface_address: Ipv4Addr,
+        /// Its own address, which sends; none if it has none yet.
+        interface_address: Option<Ipv4Addr>,
         /// 224.0.0.0/4.
         group: Ipv4Addr,
         /// UDP port.
