@@ -215,7 +215,7 @@ fn fencing_is_refused_and_not_ignored() {
 #[test]
 fn a_medium_that_cannot_be_opened_ends_the_daemon() {
     let Some(text) = host(
-        "sed -i 's/^ucast.*/ucast nosuchif 127.0.0.1/' /etc/ha.d/ha.cf; hb >/dev/null 2>&1; echo start=$?\n\
+        "mkdir -p /run/lock; sed -i 's|^ucast.*|serial /dev/null|' /etc/ha.d/ha.cf; hb >/dev/null 2>&1; echo start=$?\n\
          until_true 'logged make_io_childpair'; until_true '! hb -s >/dev/null'; cat /var/log/ha-log",
     ) else {
         return;
@@ -224,8 +224,31 @@ fn a_medium_that_cannot_be_opened_ends_the_daemon() {
         &text,
         &[
             "start=0\n",
-            "ERROR: glib: ucast: error setting option SO_BINDTODEVICE(w) on nosuchif: No such device\n",
-            "ERROR: make_io_childpair: cannot open ucast nosuchif\n",
+            "ERROR: glib: cannot get tty attributes: Inappropriate ioctl for device\n",
+            "ERROR: make_io_childpair: cannot open serial /dev/null\n",
+        ],
+    );
+}
+
+#[test]
+fn a_medium_whose_interface_is_missing_is_waited_for() {
+    let Some(text) = host(
+        "sed -i 's/^ucast.*/ucast late0 127.0.0.1/' /etc/ha.d/ha.cf; hb >/dev/null 2>&1; echo start=$?\n\
+         until_true 'logged Waiting'; ip link add late0 type bridge\n\
+         until_true 'logged succeeded'; hb -s >/dev/null; echo status=$?; cat /var/log/ha-log",
+    ) else {
+        return;
+    };
+    assert_contains(
+        &text,
+        &[
+            "start=0\n",
+            "status=0\n",
+            "ERROR: glib: ucast: error setting option SO_BINDTODEVICE(w) on late0: No such device\n",
+            "WARN: ucast late0: not there now. Waiting for it to appear.\n",
+            "CRIT: send_to_all_media: No working comm channels to write to.\n",
+            "info: glib: ucast: started on port 7694 interface late0 to 127.0.0.1\n",
+            "info: Communications restart succeeded.\n",
         ],
     );
 }
