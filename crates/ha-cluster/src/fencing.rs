@@ -109,16 +109,16 @@ impl Core {
         self.fencing.resets.iter().any(same)
     }
 
-    /// The node was heard, but has not said yet what it holds. The legacy takes that for "nothing"; who can reset it does
-    /// not need to guess.
+    /// The node was heard, but has not said yet what it holds, or only that it holds nothing yet. The legacy takes that for
+    /// "nothing"; who can reset it does not need to guess.
     pub(crate) fn holdings_unknown(&self, name: &str) -> bool {
         let told = self.find(name).is_some_and(|node| node.told_holdings);
         self.can_fence() && self.nice() && !told
     }
 
-    pub(crate) fn holdings_told(&mut self, name: &str) {
+    pub(crate) fn holdings_told(&mut self, name: &str, settled: bool) {
         if let Some(node) = self.find_mut(name) {
-            node.told_holdings = true;
+            node.told_holdings = settled;
         }
     }
 

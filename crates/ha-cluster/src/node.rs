@@ -87,7 +87,7 @@ pub(crate) struct Node {
     pub(crate) introduce_at: Option<Duration>,
     /// It may hold resources (`resource-protocol.md` 2.2).
     pub(crate) has_resources: bool,
-    /// It has said what it holds, since we started, it started, or it was declared dead.
+    /// Its last word on what it holds, since we started, it started, or it was declared dead, was of a state that lasts.
     pub(crate) told_holdings: bool,
     /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
     /// overtaken, must not put the clock back.

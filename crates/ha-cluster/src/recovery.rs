@@ -102,7 +102,7 @@ impl Core {
             node.has_resources = false;
         }
         self.fencing_excused(source);
-        self.holdings_told(source);
+        self.holdings_told(source, true);
         self.rsc.ostable = false;
         self.rsc.ohold = Hold::NONE;
         self.info(format!("Received shutdown notice from '{source}'."));

@@ -292,6 +292,9 @@ impl Core {
             }
             RState::Starting | RState::BothStarting => {
                 self.rsc.state = RState::Received;
+                // What an earlier question that nobody answered has left would be over at once.
+                let now = self.now.mono;
+                self.rsc.first_acquisition = self.rsc.first_acquisition.filter(|due| *due > now);
                 if !self.auto() {
                     self.foreign_work_done("T_RESOURCES");
                 }
@@ -316,7 +319,10 @@ impl Core {
             self.own_resource(message.text("info"));
         } else {
             self.rsc.ohold = update(self.rsc.ohold);
-            self.holdings_told(source);
+            // Who has not acquired anything yet holds nothing either, but is about to.
+            let settled = message.text("isstable") == Some("1");
+            let leaving = message.text("info") == Some("shutdown");
+            self.holdings_told(source, settled || leaving);
             self.other_resource(message);
         }
         if self.rsc.state == RState::Received && self.rsc.first_acquisition.is_none() {
