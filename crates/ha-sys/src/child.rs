@@ -222,6 +222,11 @@ impl OutputPipe {
         false
     }
 
+    /// What was read since the last call, at most [`OUTPUT_MAX`] octets, for those who want it as it comes.
+    pub fn take_text(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.text)
+    }
+
     /// Everything read so far, cut at [`OUTPUT_MAX`].
     pub fn into_text(self) -> Vec<u8> {
         self.text

@@ -15,6 +15,7 @@ use ha_wire::decode_plain;
 
 use crate::api::Api;
 use crate::clients::Clients;
+use crate::fencing::Fencing;
 use crate::files::Stamps;
 use crate::jobs::{self, Jobs};
 use crate::links::{CannotOpen, Links};
@@ -32,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) core: ha_cluster::Config,
     pub(crate) links: Links,
     pub(crate) jobs: Jobs,
+    pub(crate) fencing: Fencing,
     pub(crate) clients: Clients,
     pub(crate) fifo: Fifo,
     pub(crate) signals: SignalSource,
@@ -62,6 +64,7 @@ pub(crate) struct Daemon {
     reload_early: bool,
     links: Links,
     jobs: Jobs,
+    fencing: Fencing,
     clients: Clients,
     api: Api,
     fifo: Fifo,
@@ -90,6 +93,7 @@ impl Daemon {
             shell: parts.shell,
             links: parts.links,
             jobs: parts.jobs,
+            fencing: parts.fencing,
             clients: parts.clients,
             api: Api::default(),
             fifo: parts.fifo,
@@ -245,7 +249,7 @@ impl Daemon {
             Some(Token::Arp) => self.jobs.native.hear(&self.shell),
             Some(Token::Reload) => self.serve_reload(),
             Some(Token::Medium(index)) => self.serve_medium(index as usize, event),
-            Some(Token::Output(pid)) => self.jobs.output_ready(&self.shell, pid),
+            Some(Token::Output(pid)) => self.hear_child(pid),
             Some(Token::Network) => self.links.network_changed(&mut self.shell),
             Some(Token::Register) => self.accept_clients(),
             Some(Token::Client(number)) => self.serve_client(number, event),
@@ -274,6 +278,12 @@ impl Daemon {
             }
         });
         self.drain();
+    }
+
+    fn hear_child(&mut self, pid: u32) {
+        if !self.fencing.output_ready(&self.shell, pid) {
+            self.jobs.output_ready(&self.shell, pid);
+        }
     }
 
     fn accept_clients(&mut self) {
@@ -370,7 +380,9 @@ impl Daemon {
             if self.started && self.ending.is_none() {
                 self.core.handle(now(), Input::ProcessEnded { pid });
             }
-            if !self.jobs.child_ended(&mut self.shell, pid, end) {
+            if !self.jobs.child_ended(&mut self.shell, pid, end)
+                && !self.fencing.child_ended(&self.shell, pid, end)
+            {
                 self.clients.child_ended(&mut self.shell, pid, end);
             }
         }
@@ -467,7 +479,8 @@ impl Daemon {
                 self.act(action);
             }
             self.reboot_if_needed();
-            let ended = self.jobs.take_ended();
+            let mut ended = self.jobs.take_ended();
+            ended.extend(self.fencing.take_ended());
             let gone = self.api.take_gone();
             if (ended.is_empty() && gone.is_empty()) || self.ending.is_some() {
                 return;
@@ -493,7 +506,11 @@ impl Daemon {
                     self.shell.logger.log(priority, text);
                 }
             }
-            Action::StartJob { id, job } => self.jobs.start(&mut self.shell, id, &job),
+            Action::StartJob { id, job } => {
+                if !self.fencing.start(&mut self.shell, id, &job) {
+                    self.jobs.start(&mut self.shell, id, &job);
+                }
+            }
             Action::CommUp => {
                 self.api.open(&self.shell);
                 for index in 0..self.clients.count() {
@@ -536,6 +553,7 @@ impl Daemon {
     fn end(&mut self, kind: ExitKind) {
         self.ending = Some(kind);
         self.api.close(&self.shell);
+        self.fencing.stop();
         match kind {
             ExitKind::Emergency => {
                 self.jobs.signal_all(Signal::SIGKILL);

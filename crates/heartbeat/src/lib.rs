@@ -7,6 +7,7 @@
 //! | `daemon` | the loop: read, feed the core, drain its actions, sleep |
 //! | `links`, `mischief` | media; losing packets on purpose |
 //! | `plan`, `jobs`, `native` | resource work that the core asks for |
+//! | `fencing` | devices that reset dead nodes: judged at the start, asked by children |
 //! | `clients` | `respawn` and `failfast` clients |
 //! | `api` | the registration socket and the connections of local clients |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
@@ -19,6 +20,7 @@ mod clients;
 mod control;
 mod daemon;
 mod facts;
+mod fencing;
 mod files;
 mod jobs;
 mod links;

@@ -108,11 +108,13 @@ fn check_configuration(managed: bool) -> Verdict {
         debug_from_options: 0,
         restart_or_reload: true,
     };
-    let loaded = files::load_all(&options);
-    match loaded.config {
-        Some(config) if config.ha_cf.stonith.is_empty() => Verdict::Restart,
-        Some(config) => Verdict::Refused(crate::startup::stonith_refusals(&config)),
-        None => Verdict::Refused(loaded.diagnostics),
+    let mut loaded = files::load_all(&options);
+    let diagnostics = &mut loaded.diagnostics;
+    match &loaded.config {
+        Some(config) if crate::startup::fencing_devices(config, diagnostics).is_some() => {
+            Verdict::Restart
+        }
+        Some(_) | None => Verdict::Refused(loaded.diagnostics),
     }
 }
 

@@ -6,6 +6,8 @@ use ha_cluster::{
 use ha_config::{Config, HEARTBEAT_VERSION, HaCf, Medium};
 use ha_sys::media::MediumSetup;
 
+use crate::fencing::Device;
+
 /// Who we are in this life: what does not stand in ha.cf.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity {
@@ -18,7 +20,11 @@ pub(crate) struct Identity {
 }
 
 /// The core's configuration.
-pub(crate) fn core_config(config: &Config, identity: &Identity) -> ha_cluster::Config {
+pub(crate) fn core_config(
+    config: &Config,
+    identity: &Identity,
+    fencing: &[Device],
+) -> ha_cluster::Config {
     let ha_cf = &config.ha_cf;
     ha_cluster::Config {
         local: config.local_node.clone(),
@@ -46,7 +52,7 @@ pub(crate) fn core_config(config: &Config, identity: &Identity) -> ha_cluster::C
         restart: identity.restart,
         seed: identity.seed,
         pid: identity.pid,
-        fencing: Vec::new(),
+        fencing: fencing.iter().map(Device::for_core).collect(),
         api: api(ha_cf),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ha_cluster::{ExitKind, RestartState};
 use ha_config::{
-    Config, Diagnostic, GenerationMethod, HEARTBEAT_VERSION, HaCf, LoadOptions, Origin, Severity,
-    UuidFrom, effective_configuration,
+    Config, Diagnostic, GenerationMethod, HEARTBEAT_VERSION, HaCf, LoadOptions, Origin, UuidFrom,
+    effective_configuration,
 };
 use ha_resources::address::Site;
 use ha_resources::environment::Occasion;
@@ -25,6 +25,7 @@ use ha_sys::{Interest, Poller, clock, daemon, errno_text, process, realtime, use
 
 use crate::clients::Clients;
 use crate::daemon::{Daemon, Ending, Parts};
+use crate::fencing::{self, Fencing};
 use crate::files::{self, Stamps};
 use crate::jobs::{JobSettings, Jobs};
 use crate::links::Links;
@@ -82,8 +83,8 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
     let stamps = Stamps::now();
     let restarted = options.mode == Mode::Restarted;
     let (logger, loaded) = load(options, restarted, !restarted);
-    let config = match loaded {
-        Ok(config) => config,
+    let (config, devices) = match loaded {
+        Ok(loaded) => loaded,
         Err(code) => {
             if restarted {
                 logger.log(Priority::Info, "Config errors: Heartbeat NOT restarted");
@@ -122,6 +123,7 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
     let launch = Launch {
         options,
         config,
+        devices,
         stamps,
         logger,
         former,
@@ -140,24 +142,24 @@ fn load(
     options: &Options,
     restart_or_reload: bool,
     terminal: bool,
-) -> (Logger, Result<Config, ExitCode>) {
+) -> (Logger, Result<(Config, Vec<fencing::Device>), ExitCode>) {
     let load_options = LoadOptions {
         managed: !options.unmanaged,
         debug_from_options: options.debug,
         restart_or_reload,
     };
     let mut loaded = files::load_all(&load_options);
-    if let Some(config) = &loaded.config {
-        let refusals = stonith_refusals(config);
-        if !refusals.is_empty() {
-            loaded.config = None;
-            loaded.diagnostics.extend(refusals);
-            loaded.exit_code = i32::from(if restart_or_reload {
-                EXIT_FAILED
-            } else {
-                EXIT_NOT_CONFIGURED
-            });
-        }
+    let devices = match &loaded.config {
+        Some(config) => fencing_devices(config, &mut loaded.diagnostics),
+        None => None,
+    };
+    if loaded.config.is_some() && devices.is_none() {
+        loaded.config = None;
+        loaded.exit_code = i32::from(if restart_or_reload {
+            EXIT_FAILED
+        } else {
+            EXIT_NOT_CONFIGURED
+        });
     }
     let sinks = match &loaded.config {
         Some(config) => logging::sinks(&config.ha_cf, &config.local_node),
@@ -174,7 +176,7 @@ fn load(
         say(&logger, diagnostic, terminal);
     }
     let code = ExitCode::from(u8::try_from(loaded.exit_code).unwrap_or(EXIT_FAILED));
-    (logger, loaded.config.ok_or(code))
+    (logger, loaded.config.zip(devices).ok_or(code))
 }
 
 fn say(logger: &Logger, diagnostic: &Diagnostic, terminal: bool) {
@@ -187,33 +189,21 @@ fn say(logger: &Logger, diagnostic: &Diagnostic, terminal: bool) {
     }
 }
 
-/// Fencing is asked for and cannot be done: running all the same would leave shared disks unprotected without a word.
-pub(crate) fn stonith_refusals(config: &Config) -> Vec<Diagnostic> {
-    let line = |stonith: &ha_config::Stonith| {
-        let message = format!(
-            "Fencing device [{}] is configured, but this version cannot fence nodes: shared data would not be protected",
-            stonith.device
-        );
-        Diagnostic::ours(Severity::Error, "stonith-unsupported", message)
-            .at(stonith.span.clone())
-            .advise("remove the line only if no resource needs fencing")
-    };
-    let mut refusals: Vec<Diagnostic> = config.ha_cf.stonith.iter().map(line).collect();
-    if !refusals.is_empty() {
-        let message = "Configuration error, heartbeat not started.";
-        refusals.push(Diagnostic::legacy(
-            Severity::Error,
-            "configuration-error",
-            message,
-        ));
-    }
-    refusals
+/// The fencing devices; none if one of them is no good, which has been said then. It may take as long as their scripts
+/// take to tell what they are.
+pub(crate) fn fencing_devices(
+    config: &Config,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<fencing::Device>> {
+    let environment: Vec<_> = inherited(std::env::vars_os()).collect();
+    fencing::devices(&config.ha_cf.stonith, &environment, diagnostics)
 }
 
 /// A daemon about to begin.
 struct Launch<'a> {
     options: &'a Options,
     config: Config,
+    devices: Vec<fencing::Device>,
     stamps: Stamps,
     logger: Logger,
     /// The process that we were before we detached.
@@ -286,12 +276,18 @@ impl Launch<'_> {
         self.take_realtime();
         let poller = Poller::new().map_err(|error| format!("epoll: {}", errno_text(&error)))?;
         let ha_cf = &self.config.ha_cf;
+        let core = settings::core_config(&self.config, &identity, &self.devices);
         let settings = job_settings(&self.config, &directory);
         let environment = settings.environment(Occasion::Handover, ha_cf.debug);
         let site = Site::new(
             settings.installed.paths(),
             &places::library(),
             users::is_root(),
+        );
+        let fencing = Fencing::new(
+            std::mem::take(&mut self.devices),
+            environment.clone().into_iter().collect(),
+            &directory,
         );
         let clients = Clients::new(
             ha_cf.respawn.clone(),
@@ -309,9 +305,10 @@ impl Launch<'_> {
         };
         Ok(Daemon::new(Parts {
             shell,
-            core: settings::core_config(&self.config, &identity),
+            core,
             links: Links::new(settings::media(&self.config)),
             jobs: Jobs::new(settings, NativeAgents::new(site)),
+            fencing,
             clients,
             fifo,
             signals,
@@ -510,17 +507,19 @@ fn job_settings(config: &Config, directory: &Path) -> JobSettings {
             .as_ref()
             .map(|facility| facility.name().to_owned()),
         logd: to.logd,
-        inherited: inherited(std::env::vars_os()),
+        inherited: inherited(std::env::vars_os()).collect(),
         directory: directory.to_path_buf(),
     }
 }
 
 /// What scripts inherit of our own environment: everything but variables of heartbeat's, which are set afresh. One of
 /// them is for the administrator to set.
-fn inherited(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
+fn inherited(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (OsString, OsString)> {
     let ours =
         |name: &OsString| name.to_string_lossy().starts_with("HA_") && name != "HA_STOPRETRYMAX";
-    variables.filter(|(name, _)| !ours(name)).collect()
+    variables.filter(move |(name, _)| !ours(name))
 }
 
 fn run_to_the_end(mut daemon: Daemon, options: &Options) -> ExitCode {
@@ -623,10 +622,7 @@ mod tests {
         let variables = variables
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
-        let names: Vec<_> = inherited(variables)
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
+        let names: Vec<_> = inherited(variables).map(|(name, _)| name).collect();
         assert_eq!(names, ["PATH", "HA_STOPRETRYMAX", "HOME"]);
     }
 }

@@ -195,7 +195,8 @@ fn a_refused_configuration_ends_with_6_and_says_why() {
 }
 
 #[test]
-fn fencing_is_refused_and_not_ignored() {
+fn fencing_that_is_not_possible_is_refused_and_not_ignored() {
+    // The program that asks the devices is not beside the daemon.
     let Some(text) =
         host("echo 'stonith_host * ssh beta' >> /etc/ha.d/ha.cf; hb; echo start=$?; hb -s")
     else {
@@ -205,7 +206,7 @@ fn fencing_is_refused_and_not_ignored() {
         &text,
         &[
             "ERROR: /etc/ha.d/ha.cf:12:",
-            "Fencing device [ssh] is configured",
+            "Fencing is configured, but /mnt/stonith-device cannot be asked: No such file or directory",
             "Configuration error, heartbeat not started.\nstart=6\n",
             "heartbeat is stopped. No process",
         ],

@@ -457,8 +457,8 @@ pub struct Stonith {
     pub span: Span,
 }
 
-/// Where a fencing device gets its parameters from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a fencing device gets its parameters from. `Debug` does not show parameters: they may be passwords.
+#[derive(Clone, PartialEq, Eq)]
 pub enum StonithSource {
     /// `stonith <type> <file>`; empty when the file is not given.
     File(String),
@@ -469,4 +469,16 @@ pub enum StonithSource {
         /// Rest of the line.
         parameters: String,
     },
+}
+
+impl std::fmt::Debug for StonithSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StonithSource::File(path) => f.debug_tuple("File").field(path).finish(),
+            StonithSource::Parameters { host, .. } => f
+                .debug_struct("Parameters")
+                .field("host", host)
+                .finish_non_exhaustive(),
+        }
+    }
 }

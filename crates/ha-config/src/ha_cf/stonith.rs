@@ -19,7 +19,8 @@ pub(crate) fn stonith(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
             "No Stonith type given".into(),
         ));
     }
-    let file = lossy(word_and_rest(rest).0);
+    // The whole rest, blanks inside it and all. (The legacy takes blanks behind it for a part of the name, too.)
+    let file = lossy(rest).trim_end().to_owned();
     keep(draft, given, device, StonithSource::File(file))
 }
 

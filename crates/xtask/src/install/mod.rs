@@ -61,7 +61,7 @@ pub(crate) fn install(
     libdir: LibDir,
     profile: Profile,
 ) -> Result<Vec<String>, Failure> {
-    cargo::build(profile, &["heartbeat", "ha-tools", "ldirectord"])?;
+    cargo::build(profile, &["heartbeat", "ha-tools", "ldirectord", "stonith"])?;
     let sources = place::Sources {
         programs: cargo::output(profile),
         texts: cargo::workspace().join("compat"),

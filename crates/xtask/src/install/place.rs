@@ -215,6 +215,7 @@ mod tests {
         fs::write(programs.join("heartbeat"), "the daemon").unwrap();
         fs::write(programs.join("ha-tools"), "the tools").unwrap();
         fs::write(programs.join("ldirectord"), "the director").unwrap();
+        fs::write(programs.join("stonith"), "the fencing").unwrap();
         fs::write(programs.join("cl_status"), "the status").unwrap();
         let sources = Sources {
             programs,

@@ -24,6 +24,22 @@ impl LibDir {
         }
     }
 
+    /// Where scripts of fencing devices lie.
+    pub fn fencing_scripts(self) -> [&'static str; 3] {
+        match self {
+            LibDir::Lib64 => [
+                "/usr/lib64/stonith",
+                "/usr/lib64/stonith/plugins",
+                "/usr/lib64/stonith/plugins/external",
+            ],
+            LibDir::Lib => [
+                "/usr/lib/stonith",
+                "/usr/lib/stonith/plugins",
+                "/usr/lib/stonith/plugins/external",
+            ],
+        }
+    }
+
     /// Where heartbeat's programs lie; `HA_BIN` in scripts.
     pub fn programs(self) -> &'static str {
         match self {
@@ -44,6 +60,8 @@ const DIRECTOR: &str = "/usr/sbin/ldirectord";
 /// What anybody may ask the daemon with. The register socket lies in a directory that only the group may enter, and the
 /// daemon of 2.1 answers only to it (`client-api.md` 1.1 and 5).
 const STATUS: &str = "/usr/bin/cl_status";
+/// Resets nodes. The daemon calls it by a name of its own, so as not to depend on whose command lies in that place.
+const STONITH: &str = "/usr/sbin/stonith";
 const MAN: &str = "/usr/share/man";
 
 /// One thing in the tree.
@@ -109,6 +127,7 @@ const TEXTS: &[(&str, &str, u32)] = &[
     ("ha.d/harc", "/etc/ha.d/harc", 0o755),
     ("ha.d/shellfuncs", "/etc/ha.d/shellfuncs", 0o755),
     ("ha.d/README.config", "/etc/ha.d/README.config", 0o644),
+    ("share/ha_log.sh", "/usr/share/heartbeat/ha_log.sh", 0o755),
     ("init.d/heartbeat", "/etc/init.d/heartbeat", 0o755),
     ("init.d/ldirectord", "/etc/init.d/ldirectord", 0o755),
     ("init.d/logd", "/etc/init.d/logd", 0o755),
@@ -156,6 +175,8 @@ const MANUALS: &[&str] = &[
     "heartbeat.8",
     "ipfail.8",
     "ldirectord.8",
+    "meatclient.8",
+    "stonith.8",
 ];
 
 /// Tools that lie beside the daemon.
@@ -251,6 +272,18 @@ pub fn tree(libdir: LibDir) -> Vec<Entry> {
     add(format!("{lib}/heartbeat"), What::Program("heartbeat"));
     add(tools.clone(), What::Program("ha-tools"));
     add(DIRECTOR.into(), What::Program("ldirectord"));
+    for path in libdir.fencing_scripts() {
+        add(
+            path.into(),
+            What::Directory {
+                mode: 0o755,
+                owner: "root",
+            },
+        );
+    }
+    add(STONITH.into(), What::Program("stonith"));
+    add("/usr/sbin/meatclient".into(), What::Link(STONITH.into()));
+    add(format!("{lib}/stonith-device"), What::Link(STONITH.into()));
     add(
         STATUS.into(),
         What::GroupProgram {
@@ -435,6 +468,8 @@ mod tests {
                 "/usr/bin/cl_respawn",
                 "/usr/sbin/ha_logger",
                 "/usr/sbin/ldirectord",
+                "/usr/sbin/stonith",
+                "/usr/sbin/meatclient",
                 "/usr/share/heartbeat/hb_standby",
                 "/usr/share/heartbeat/hb_takeover",
                 "/usr/share/heartbeat/hb_addnode",
@@ -471,6 +506,8 @@ mod tests {
                 "/usr/share/man/man1/cl_respawn.1",
                 "/usr/share/man/man1/ha_logger.1",
                 "/usr/share/man/man8/heartbeat.8",
+                "/usr/share/man/man8/stonith.8",
+                "/usr/share/man/man8/meatclient.8",
                 "/usr/share/man/man1/cl_status.1",
                 "/usr/share/man/man1/hb_standby.1",
                 "/usr/share/man/man1/hb_takeover.1",
@@ -505,6 +542,25 @@ mod tests {
     }
 
     #[test]
+    fn every_stock_resource_script_is_there() {
+        let tree = modes(LibDir::Lib64);
+        let names = "apache AudibleAlarm db2 Delay Filesystem hto-mapfuncs ICP ids IPaddr IPaddr2 IPsrcaddr IPv6addr \
+             LinuxSCSI LVM LVSSyncDaemonSwap MailTo OCF portblock Raid1 SendArp ServeRAID WAS WinPopup Xinetd";
+        for name in names.split_whitespace() {
+            let path = format!("/etc/ha.d/resource.d/{name}");
+            assert!(tree.get(&path).is_some_and(executable), "{path}");
+        }
+        for path in [
+            "/usr/lib64/heartbeat/ocf-shellfuncs",
+            "/usr/lib64/heartbeat/ocf-returncodes",
+            "/usr/lib/ocf/resource.d/heartbeat/.ocf-shellfuncs",
+            "/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs",
+        ] {
+            assert!(tree.get(path).is_some_and(executable), "{path}");
+        }
+    }
+
+    #[test]
     fn every_link_leads_to_something_installed() {
         let tree = modes(LibDir::Lib64);
         for (path, what) in &tree {
@@ -527,25 +583,6 @@ mod tests {
                 .iter()
                 .any(|e| e.path == parent && matches!(e.what, What::Directory { .. }));
             assert!(!later, "{} comes before its directory", entry.path);
-        }
-    }
-
-    #[test]
-    fn every_stock_resource_script_is_there() {
-        let tree = modes(LibDir::Lib64);
-        let names = "apache AudibleAlarm db2 Delay Filesystem hto-mapfuncs ICP ids IPaddr IPaddr2 IPsrcaddr IPv6addr \
-             LinuxSCSI LVM LVSSyncDaemonSwap MailTo OCF portblock Raid1 SendArp ServeRAID WAS WinPopup Xinetd";
-        for name in names.split_whitespace() {
-            let path = format!("/etc/ha.d/resource.d/{name}");
-            assert!(tree.get(&path).is_some_and(executable), "{path}");
-        }
-        for path in [
-            "/usr/lib64/heartbeat/ocf-shellfuncs",
-            "/usr/lib64/heartbeat/ocf-returncodes",
-            "/usr/lib/ocf/resource.d/heartbeat/.ocf-shellfuncs",
-            "/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs",
-        ] {
-            assert!(tree.get(path).is_some_and(executable), "{path}");
         }
     }
 

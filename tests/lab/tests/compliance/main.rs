@@ -5,6 +5,7 @@
 //! a time. Digests and media rotate over the scenarios, so that each combination occurs with each kind of pair.
 
 mod clients;
+mod fencing;
 mod crowd;
 mod hand_over;
 mod ipfail;
@@ -28,6 +29,7 @@ fn main() {
         hand_over::SCENARIOS,
         network::SCENARIOS,
         mishaps::SCENARIOS,
+        fencing::SCENARIOS,
         ipfail::SCENARIOS,
         membership::SCENARIOS,
         scripts::SCENARIOS,
