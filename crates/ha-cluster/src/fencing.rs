@@ -191,6 +191,9 @@ impl Core {
         }) = self.reset_of(name)
         {
             self.forget_reset(name);
+            self.warn(format!(
+                "STONITH of {name} dropped: it gave up its resources."
+            ));
         }
     }
 
