@@ -50,7 +50,6 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// What goes wrong; it outlives a power cut.
-
 const TROUBLE: &str = "/var/log/fencing-trouble";
 
 /// Shaped like external/ssh. `TROUBLE` holds how many resets fail yet, or a word: the device is not reachable.

@@ -5,8 +5,8 @@
 //! a time. Digests and media rotate over the scenarios, so that each combination occurs with each kind of pair.
 
 mod clients;
-mod fencing;
 mod crowd;
+mod fencing;
 mod hand_over;
 mod ipfail;
 mod logging;
