@@ -228,6 +228,8 @@ impl Daemon {
                 self.jobs.script_is_slow(&mut self.shell, pid);
                 self.drain();
             }
+            Due::ScriptDeadline { child } => self.jobs.end_overdue(&mut self.shell, child),
+            Due::KillScript { child } => self.jobs.kill_overdue(child),
             Due::StartClient(index) => self.start_client(index),
             Due::KillClient { index, pid } => self.clients.kill_if_running(&self.shell, index, pid),
             Due::Reboot { client: _ } => {

@@ -22,6 +22,7 @@ use ha_sys::log::Priority;
 use ha_sys::process;
 use ha_sys::signals::Signal;
 
+use crate::deadlines::{self, GRACE};
 use crate::native::NativeAgents;
 use crate::plan::{Circumstances, Handler, Plan};
 use crate::shell::{Due, Shell, Token};
@@ -135,7 +136,11 @@ struct Run {
 }
 
 struct RunningChild {
+    /// Unique within the process, as pids are not.
+    number: u64,
     pid: u32,
+    /// How it was called, for texts.
+    call: String,
     stdout: Option<OutputPipe>,
 }
 
@@ -271,6 +276,12 @@ impl Jobs {
         let Some(run) = self.runs.get_mut(index) else {
             return;
         };
+        let call = run.child.as_ref().map(|child| child.call.clone());
+        let call = format!(
+            "{} (process {pid}) has been running for {} s",
+            call.unwrap_or_default(),
+            SLOW.as_secs()
+        );
         let mut tasks = run.tasks.split_off(0);
         let Some(mut current) = tasks.pop() else {
             return;
@@ -280,12 +291,12 @@ impl Jobs {
         let keys: Vec<String> = tasks.iter().flat_map(Task::keys_ahead).collect();
         run.keys.retain(|key| !keys.contains(key));
         if tasks.is_empty() {
+            shell.warn(call);
             return;
         }
         shell.warn(format!(
-            "Process {pid} of resource group {} has been running for {} s: going on with the other groups",
-            run.keys.join(" "),
-            SLOW.as_secs()
+            "{call}, of resource group {}: going on with the other groups",
+            run.keys.join(" ")
         ));
         let rest = Run {
             id,
@@ -303,6 +314,31 @@ impl Jobs {
         // its acquisitions.
         self.runs.insert(index + 1, rest);
         self.activate(shell);
+    }
+
+    /// A script's time is over: it is told to end, and its end counts as what it is, a failure.
+    pub(crate) fn end_overdue(&mut self, shell: &mut Shell, number: u64) {
+        let Some(child) = self.child(number) else {
+            return;
+        };
+        shell.error(format!(
+            "{} (process {}) has not ended by its deadline: it is ended now",
+            child.call, child.pid
+        ));
+        let _ = process::signal_group(child.pid, Signal::SIGTERM);
+        shell.after(GRACE, Due::KillScript { child: number });
+    }
+
+    /// It did not listen.
+    pub(crate) fn kill_overdue(&self, number: u64) {
+        if let Some(child) = self.child(number) {
+            let _ = process::signal_group(child.pid, Signal::SIGKILL);
+        }
+    }
+
+    fn child(&self, number: u64) -> Option<&RunningChild> {
+        let mut children = self.runs.iter().filter_map(|run| run.child.as_ref());
+        children.find(|child| child.number == number)
     }
 
     fn new_run(&mut self) -> RunId {
@@ -398,6 +434,7 @@ impl Jobs {
 
     /// Runs one script, or our own agent in its place. True if it is over already.
     fn run_invocation(&mut self, shell: &mut Shell, id: RunId, invocation: &Invocation) -> bool {
+        let RunId(number) = self.new_run();
         let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else {
             return false;
         };
@@ -418,9 +455,15 @@ impl Jobs {
             Action::Status => Output::Capture,
             _ => self.settings.script_output(),
         };
-        match start_child(shell, &spawn) {
+        let deadline = deadlines::deadline(&self.settings.variables, invocation.action);
+        match start_child(shell, &spawn, number) {
             Ok(child) => {
                 shell.after(SLOW, Due::SlowScript { pid: child.pid });
+                match deadline {
+                    Ok(Some(limit)) => shell.after(limit, Due::ScriptDeadline { child: number }),
+                    Ok(None) => {}
+                    Err(complaint) => shell.warn(complaint),
+                }
                 run.child = Some(child);
                 false
             }
@@ -434,6 +477,7 @@ impl Jobs {
     }
 
     fn run_script(&mut self, shell: &mut Shell, id: RunId, kind: &str) {
+        let RunId(number) = self.new_run();
         let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else {
             return;
         };
@@ -445,7 +489,7 @@ impl Jobs {
         // harc sends its own output to the debug log; what it says before that goes the same way.
         spawn.stdout = self.settings.script_output();
         spawn.stderr = self.settings.script_output();
-        match start_child(shell, &spawn) {
+        match start_child(shell, &spawn, number) {
             Ok(child) => run.child = Some(child),
             Err(code) => self.finish(shell, id, JobOutcome::Script { code }),
         }
@@ -464,7 +508,7 @@ impl Jobs {
 }
 
 /// Starts a child and has its output watched. The error is a shell's exit code.
-fn start_child(shell: &Shell, spawn: &Spawn) -> Result<RunningChild, i32> {
+fn start_child(shell: &Shell, spawn: &Spawn, number: u64) -> Result<RunningChild, i32> {
     match spawn.start() {
         Ok(child) => {
             if let Some(pipe) = &child.stdout {
@@ -480,7 +524,11 @@ fn start_child(shell: &Shell, spawn: &Spawn) -> Result<RunningChild, i32> {
                     ));
                 }
             }
+            let words = spawn.arguments.iter().map(|word| word.to_string_lossy());
+            let call = std::iter::once(spawn.program.to_string_lossy()).chain(words);
             Ok(RunningChild {
+                number,
+                call: call.collect::<Vec<_>>().join(" "),
                 pid: child.pid,
                 stdout: child.stdout,
             })

@@ -19,6 +19,7 @@ mod api;
 mod clients;
 mod control;
 mod daemon;
+mod deadlines;
 mod facts;
 mod fencing;
 mod files;

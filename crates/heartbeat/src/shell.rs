@@ -20,6 +20,16 @@ pub(crate) enum Due {
         /// Its process.
         pid: u32,
     },
+    /// A resource script's time is over.
+    ScriptDeadline {
+        /// Which child of a job.
+        child: u64,
+    },
+    /// A resource script that was told to end has had time for it.
+    KillScript {
+        /// Which child of a job.
+        child: u64,
+    },
     /// Start a respawn client.
     StartClient(usize),
     /// A client that was told to end has not.

@@ -114,8 +114,13 @@ impl Bench {
                 );
             }
             while let Some(due) = self.shell.timers.pop_due(clock::monotonic()) {
-                if let Due::ResumeJob(id) = due {
-                    self.jobs.resume(&mut self.shell, id);
+                match due {
+                    Due::ResumeJob(id) => self.jobs.resume(&mut self.shell, id),
+                    Due::ScriptDeadline { child } => {
+                        self.jobs.end_overdue(&mut self.shell, child);
+                    }
+                    Due::KillScript { child } => self.jobs.kill_overdue(child),
+                    _ => {}
                 }
             }
             let ended = self.jobs.take_ended();
@@ -292,6 +297,22 @@ fn a_script_that_hangs_holds_up_only_its_own_group() {
     let expected = "one start begins\ntwo start begins\ntwo start ends\nthree start begins\nthree start ends\n\
                     one start ends\n";
     assert_eq!(bench.events(), expected);
+}
+
+#[test]
+fn a_start_past_its_deadline_is_ended_and_has_failed() {
+    let mut bench = Bench::new("alpha one\n");
+    let lines = [("STARTDEADLINE", "50ms"), ("STATUSDEADLINE", "1h")];
+    bench.jobs.settings.variables = lines
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+    // Nobody will ever open it.
+    bench.gate("one");
+    bench.start(1, Job::Acquire { set: Hold::ALL });
+    let report = bench.report(1);
+    assert_eq!(report.failed.len(), 1, "{report:?}");
+    let expected = "one start begins\none stop begins\none stop ends\n";
+    assert_eq!(bench.events(), expected, "what was begun is stopped");
 }
 
 #[test]
