@@ -121,6 +121,9 @@ fn ocf_runs() -> Result<(), Skip> {
         ocf(&["acme", "Thing"]).call("meta-data").succeeds(),
         "<resource-agent/>\n"
     );
+    // The daemon sets this variable to a directory of agents, not of providers.
+    let told_wrong = ocf(&["Thing", "one"]).with("OCF_AGENTS", "/run/ocf/resource.d/heartbeat/");
+    lives(&told_wrong, "Thing::one");
     // By a name of the newer kind.
     symlink("OCF", "/run/tree/ha.d/resource.d/ocf:acme:Thing").expect("a link");
     let named = Script::ours("ocf:acme:Thing", &["three"]).with("OCF_ROOT", "/run/ocf");
@@ -167,6 +170,8 @@ fn ocf_refuses() -> Result<(), Skip> {
     );
     let unconfigured = ocf(&["Thing", "nofile"]).call("start");
     assert_eq!(unconfigured.code, 6);
+    // Whether it can be stopped without its file is the agent's to say.
+    assert_eq!(ocf(&["Thing", "nofile"]).call("stop").code, 0);
     assert_eq!(ocf(&["../../bin", "sh", "x"]).call("start").code, 5);
     Ok(())
 }

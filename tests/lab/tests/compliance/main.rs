@@ -17,6 +17,7 @@ mod network;
 mod our_clients;
 mod pair;
 mod reload;
+mod resource_scripts;
 mod runner;
 mod scripts;
 mod start;
@@ -33,6 +34,7 @@ fn main() {
         ipfail::SCENARIOS,
         membership::SCENARIOS,
         scripts::SCENARIOS,
+        resource_scripts::SCENARIOS,
         our_clients::SCENARIOS,
         logging::SCENARIOS,
         reload::SCENARIOS,
