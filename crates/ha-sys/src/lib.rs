@@ -9,6 +9,7 @@
 pub mod child;
 pub mod clock;
 pub mod daemon;
+pub mod durable;
 mod errno;
 pub mod fifo;
 pub mod host;

@@ -12,7 +12,8 @@
 //! | `api` | the registration socket and the connections of local clients |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
 //! | `settings`, `facts`, `logging` | between the configuration, the machine and the core |
-//! | `shell`, `timers`, `places`, `name_uuid` | small things |
+//! | `identity`, `name_uuid` | who we are in this life: UUID and generation |
+//! | `shell`, `timers`, `places` | small things |
 #![forbid(unsafe_code)]
 
 mod api;
@@ -23,6 +24,7 @@ mod deadlines;
 mod facts;
 mod fencing;
 mod files;
+mod identity;
 mod jobs;
 mod links;
 mod logging;

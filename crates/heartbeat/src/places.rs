@@ -16,6 +16,8 @@ pub(crate) const FIFO: &str = "/var/lib/heartbeat/fifo";
 pub(crate) const GENERATION: &str = "/var/lib/heartbeat/hb_generation";
 /// Our UUID.
 pub(crate) const UUID: &str = "/var/lib/heartbeat/hb_uuid";
+/// Both once more, in case a file is damaged.
+pub(crate) const IDENTITY_COPY: &str = "/var/lib/heartbeat/hb_identity";
 
 /// The directory that we were started from is the directory of all programs: `/usr/lib64/heartbeat` on one machine,
 /// `/usr/lib/heartbeat` on another.

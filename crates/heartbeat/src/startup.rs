@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ha_cluster::{ExitKind, RestartState};
+use ha_cluster::ExitKind;
 use ha_config::{
-    Config, Diagnostic, GenerationMethod, HEARTBEAT_VERSION, HaCf, LoadOptions, Origin, UuidFrom,
-    effective_configuration,
+    Config, Diagnostic, HEARTBEAT_VERSION, HaCf, LoadOptions, Origin, effective_configuration,
 };
 use ha_resources::address::Site;
 use ha_resources::environment::Occasion;
 use ha_resources::{Installed, Paths, TOOLS_PROGRAM};
 use ha_sys::daemon::Side;
 use ha_sys::fifo::{Fifo, FifoOrigin};
-use ha_sys::identity::{self, GenerationOrigin};
 use ha_sys::loadavg::LoadAverage;
 use ha_sys::log::{Logger, Priority, Sinks};
 use ha_sys::pidfile::{self, PidFile};
@@ -33,10 +31,10 @@ use crate::logging::{self, priority_of_severity};
 use crate::mischief::Mischief;
 use crate::native::NativeAgents;
 use crate::options::{Mode, Options};
-use crate::settings::{self, Identity};
+use crate::settings;
 use crate::shell::Shell;
 use crate::timers::Timers;
-use crate::{control, name_uuid, places};
+use crate::{control, identity, places};
 
 /// The daemon could not begin its work.
 const EXIT_FAILED: u8 = 1;
@@ -249,7 +247,7 @@ impl Launch<'_> {
     fn build(&mut self) -> Result<Daemon, String> {
         let directory = self.prepare_directories();
         self.own_log_files();
-        let identity = self.identity()?;
+        let identity = identity::who_we_are(&self.config, self.options, &self.logger)?;
         let (fifo, origin) = Fifo::open(Path::new(places::FIFO))
             .map_err(|error| format!("{}: {}", places::FIFO, errno_text(&error)))?;
         if origin == FifoOrigin::Created {
@@ -368,77 +366,6 @@ impl Launch<'_> {
         for path in [to.logfile, to.debugfile].into_iter().flatten() {
             let _ = daemon::change_owner(&path, account.uid, account.gid);
         }
-    }
-
-    fn identity(&self) -> Result<Identity, String> {
-        let mut seed = [0; 8];
-        identity::random_bytes(&mut seed)
-            .map_err(|error| format!("/dev/urandom: {}", errno_text(&error)))?;
-        let restart = (self.options.mode == Mode::Restarted).then_some(RestartState {
-            held: self.options.held,
-        });
-        Ok(Identity {
-            uuid: self.uuid()?,
-            generation: self.generation()?,
-            seed: u64::from_ne_bytes(seed),
-            pid: std::process::id(),
-            managed: !self.options.unmanaged,
-            restart,
-        })
-    }
-
-    fn uuid(&self) -> Result<[u8; 16], String> {
-        if self.config.ha_cf.uuid_from == UuidFrom::NodeName {
-            let uuid = name_uuid::uuid_of(&self.config.local_node);
-            self.logger
-                .log(Priority::Info, format!("seed is {}", uuid.seed));
-            return Ok(uuid.bytes);
-        }
-        let uuid = identity::node_uuid(Path::new(places::UUID)).map_err(|error| {
-            format!(
-                "Cannot read or write {}: {}",
-                places::UUID,
-                errno_text(&error)
-            )
-        })?;
-        if uuid.generated {
-            self.logger.log(
-                Priority::Info,
-                "No uuid found for current node - generating a new uuid.",
-            );
-        }
-        Ok(uuid.bytes)
-    }
-
-    fn generation(&self) -> Result<u64, String> {
-        let number = match self.config.ha_cf.hb_generation_method {
-            GenerationMethod::Time => clock::wall(),
-            GenerationMethod::File => {
-                let found = identity::next_generation(Path::new(places::GENERATION), clock::wall())
-                    .map_err(|error| {
-                        format!(
-                            "Cannot read or write {}: {}",
-                            places::GENERATION,
-                            errno_text(&error)
-                        )
-                    })?;
-                let warning = match found.origin {
-                    GenerationOrigin::Incremented => None,
-                    GenerationOrigin::Missing => Some("No Previous generation"),
-                    GenerationOrigin::Broken => Some("BROKEN previous generation"),
-                };
-                if let Some(warning) = warning {
-                    self.logger.log(
-                        Priority::Warn,
-                        format!("{warning} - starting at {}", found.number),
-                    );
-                }
-                found.number
-            }
-        };
-        self.logger
-            .log(Priority::Info, format!("Heartbeat generation: {number}"));
-        Ok(number)
     }
 
     fn open_watchdog(&self) -> Option<Watchdog> {
