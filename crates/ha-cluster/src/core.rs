@@ -14,6 +14,7 @@ use crate::fencing::Fencing;
 use crate::history::History;
 use crate::jobs::Jobs;
 use crate::node::{Link, Node, Status};
+use crate::punctuality::Punctuality;
 use crate::random::Random;
 use crate::resources::Resources;
 use crate::shutdown::Shutdown;
@@ -32,10 +33,6 @@ pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(30);
 
 /// How often an unanswered `reqnodes` is repeated (6.3).
 pub(crate) const REQNODES_REPEAT: Duration = Duration::from_secs(1);
-
-/// A timer that comes too late by a quarter of deadtime, within these bounds, means that this process did not run: then
-/// nobody is judged by the silence that we did not listen to.
-const STALL_BOUNDS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// The heartbeat core of one node.
 #[derive(Debug)]
@@ -57,8 +54,7 @@ pub struct Core {
     pub(crate) flow_control: bool,
     /// Whom we asked for the node list, and when to ask again.
     pub(crate) asked: Option<(String, Duration)>,
-    /// Nobody is declared dead before this moment: we have to listen first.
-    pub(crate) judge_from: Duration,
+    pub(crate) punctuality: Punctuality,
 
     pub(crate) next_seq: u64,
     pub(crate) history: History,
@@ -114,7 +110,7 @@ impl Core {
             comm_up: false,
             flow_control: true,
             asked: None,
-            judge_from: now.mono,
+            punctuality: Punctuality::new(now.mono),
             next_seq: 1,
             history: History::default(),
             load: "n/a".to_owned(),
@@ -133,6 +129,7 @@ impl Core {
 
     /// Takes in one thing that happened. Drain [`Core::poll_action`] afterwards.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.notice_clock_step(now);
         self.notice_stall(now);
         self.now = now;
         match input {
@@ -226,26 +223,6 @@ impl Core {
         self.run_fencing_timers();
         self.run_shutdown_timers();
         self.run_client_timers();
-    }
-
-    /// Compares the moment of this call with the deadline we had asked for.
-    fn notice_stall(&mut self, now: Now) {
-        let Some(deadline) = self.next_deadline() else {
-            return;
-        };
-        let late = now.mono.saturating_sub(deadline);
-        let (least, most) = STALL_BOUNDS;
-        if late > (self.config.deadtime / 4).clamp(least, most) {
-            self.counters.stalls += 1;
-            let listen = (self.config.keepalive * 2).min(self.config.deadtime);
-            self.judge_from = now.mono + listen;
-            let (late, listen) = (late.as_millis(), listen.as_millis());
-            self.now = now;
-            self.log_limited(Cause::Stall, || {
-                let text = format!("This node did not run for {late} ms: it judges its peers after {listen} ms of listening");
-                vec![(Level::Warn, text)]
-            });
-        }
     }
 
     // ---- Our own status ------------------------------------------------------------------------------------------

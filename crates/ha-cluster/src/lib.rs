@@ -25,6 +25,7 @@ mod job;
 mod jobs;
 mod membership;
 mod node;
+mod punctuality;
 mod random;
 mod recovery;
 mod resources;

@@ -61,7 +61,7 @@ impl Core {
     }
 
     fn check_links(&mut self) {
-        let now = self.now.mono;
+        let (now, judge_from) = (self.now.mono, self.punctuality.judge_from);
         let mut dead = Vec::new();
         for index in 0..self.nodes.len() {
             let timeout = self.link_timeout(&self.nodes[index]);
@@ -70,7 +70,7 @@ impl Core {
                 continue;
             }
             for link in &mut node.links {
-                if link.up && now >= link.refreshed + timeout {
+                if link.up && now >= (link.refreshed + timeout).max(judge_from) {
                     link.up = false;
                     dead.push((node.name.clone(), link.name.clone()));
                 }
@@ -94,11 +94,12 @@ impl Core {
         } else {
             self.config.initdead
         };
-        Some((node.last_status + patience).max(self.judge_from))
+        Some((node.last_status + patience).max(self.punctuality.judge_from))
     }
 
     pub(crate) fn membership_deadline(&self) -> Option<Duration> {
         let deaths = self.nodes.iter().filter_map(|node| self.death_due(node));
+        let judge_from = self.punctuality.judge_from;
         let links = self
             .nodes
             .iter()
@@ -108,7 +109,7 @@ impl Core {
                 node.links
                     .iter()
                     .filter(|link| link.up)
-                    .map(move |link| link.refreshed + timeout)
+                    .map(move |link| (link.refreshed + timeout).max(judge_from))
             });
         let asked = if self.comm_up {
             None

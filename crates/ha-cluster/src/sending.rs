@@ -58,7 +58,8 @@ impl Core {
             stamp(message, "seq", format!("{seq:x}"));
         }
         stamp(message, "hg", format!("{:x}", self.config.generation));
-        stamp(message, "ts", format!("{:x}", self.now.wall));
+        // A time of 0 means "no time", and such a message is refused: a clock that stands before 1970 must not kill us.
+        stamp(message, "ts", format!("{:x}", self.now.wall.max(1)));
         if seq.is_some() {
             stamp(message, "ld", self.load.clone());
         }

@@ -29,6 +29,8 @@ pub(crate) enum Cause {
     History,
     /// This process did not run.
     Stall,
+    /// The calendar was set.
+    ClockStep,
     /// The notification queue is full.
     Queue,
     /// A client sent what is no message, or not the one that is due.

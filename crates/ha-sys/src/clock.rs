@@ -2,15 +2,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `CLOCK_MONOTONIC`: what every time-out is measured with. Never goes back, whatever the administrator does to the
-/// calendar.
+/// `CLOCK_BOOTTIME`: what every time-out is measured with. Never goes back, whatever the administrator does to the
+/// calendar, and does not stop while the machine is suspended: the others have not waited either, and we have to notice
+/// that we were away.
 pub fn monotonic() -> Duration {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `now` is a valid place for the result; this clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    // SAFETY: `now` is a valid place for the result; this clock exists since Linux 2.6.39.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 

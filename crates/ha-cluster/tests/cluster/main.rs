@@ -12,3 +12,4 @@ mod fencing;
 mod hand_over;
 mod membership;
 mod mishaps;
+mod punctuality;

@@ -34,6 +34,8 @@ pub struct Host {
     pub client_time: Duration,
     clients_end: Option<Duration>,
     jobs: Vec<(Duration, JobId, Job)>,
+    /// How far its calendar is wrong, in seconds.
+    pub wall_offset: i64,
     /// Not scheduled at all until then.
     pub stopped_until: Option<Duration>,
     pub sent: Vec<Message>,
@@ -155,6 +157,7 @@ impl World {
                 client_time: Duration::ZERO,
                 clients_end: None,
                 jobs: Vec::new(),
+                wall_offset: 0,
                 stopped_until: None,
                 sent: Vec::new(),
                 comm_up: false,
@@ -192,10 +195,11 @@ impl World {
         (self.rng >> 33) % below.max(1)
     }
 
-    pub fn stamp(&self) -> Now {
+    fn stamp(&self, host: usize) -> Now {
+        let wall = 1_700_000_000 + self.now.as_secs();
         Now {
             mono: self.now,
-            wall: 1_700_000_000 + self.now.as_secs(),
+            wall: wall.saturating_add_signed(self.hosts[host].wall_offset),
         }
     }
 
@@ -256,7 +260,7 @@ impl World {
 
     pub fn start_with(&mut self, host: usize, restart: Option<RestartState>) {
         self.hosts[host].generation += 1;
-        let core = Core::new(self.config(host, restart), self.stamp());
+        let core = Core::new(self.config(host, restart), self.stamp(host));
         self.hosts[host].core = Some(core);
         self.hosts[host].exited = None;
         self.hosts[host].comm_up = false;
@@ -353,7 +357,7 @@ impl World {
     }
 
     pub fn feed(&mut self, host: usize, input: Input<'_>) {
-        let stamp = self.stamp();
+        let stamp = self.stamp(host);
         if let Some(core) = &mut self.hosts[host].core {
             core.handle(stamp, input);
         }
