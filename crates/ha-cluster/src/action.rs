@@ -71,8 +71,24 @@ pub enum Action {
     },
     /// Look which clients' processes exist; answer with [`crate::Input::AuditClients`].
     AuditClients,
+    /// The nodes that were deleted from the cluster have changed, or are known for the first time: all of them, for
+    /// `delhostcache`.
+    DeletedNodes(Vec<DeletedNode>),
     /// End. Nothing follows.
     Exit(ExitKind),
+}
+
+/// A node that was deleted (`wire-protocol.md` 8.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedNode {
+    /// Its name.
+    pub name: String,
+    /// Its UUID, zeros if it was never heard.
+    pub uuid: [u8; 16],
+    /// Its weight.
+    pub weight: u32,
+    /// Its site; mostly empty.
+    pub site: String,
 }
 
 /// How the process ends.

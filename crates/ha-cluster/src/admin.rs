@@ -4,7 +4,7 @@ use ha_wire::Message;
 
 use crate::core::{Core, links_of};
 use crate::node::{Node, Status};
-use crate::{NodeKind, NodeSpec};
+use crate::{Action, AutoJoin, DeletedNode, NodeKind, NodeSpec};
 
 /// Nodes at most, ping nodes included (`wire-protocol.md` 1.1).
 const NODES_MAX: usize = 100;
@@ -32,7 +32,34 @@ impl Core {
             return;
         }
         let name = name.to_ascii_lowercase();
-        self.deleted.retain(|deleted| *deleted != name);
+        let before = self.deleted.clone();
+        self.deleted.retain(|deleted| deleted.name != name);
+        self.tell_deleted(&before);
+        self.insert_node(name);
+    }
+
+    /// A sender that nobody has configured becomes a node, if ha.cf allows it; the packet that revealed it is dropped
+    /// (`wire-protocol.md` 6.10). True if so. One that was deleted stays away until it is added by command.
+    pub(crate) fn join_stranger(&mut self, name: &str) -> bool {
+        let name: String = name.to_ascii_lowercase().chars().take(99).collect();
+        let deleted = self.deleted.iter().any(|deleted| deleted.name == name);
+        // The name becomes a word of lists and files.
+        let word = name.bytes().all(|byte| byte.is_ascii_graphic());
+        let welcome = self.config.autojoin != AutoJoin::None && word && !deleted;
+        if !welcome || self.nodes.len() >= NODES_MAX || self.find(&name).is_some() {
+            return false;
+        }
+        self.info(format!(
+            "process_clustermsg: Adding new node [{name}] to configuration."
+        ));
+        self.insert_node(name.clone());
+        if let Some(node) = self.find_mut(&name) {
+            node.joining = true;
+        }
+        true
+    }
+
+    fn insert_node(&mut self, name: String) {
         let spec = NodeSpec {
             name,
             kind: NodeKind::Normal,
@@ -77,18 +104,53 @@ impl Core {
             ));
             return;
         }
+        let before = self.deleted.clone();
         for name in names {
-            if !self.remove_node(&name) {
+            let Some(deleted) = self.find(&name).map(|node| DeletedNode {
+                name: node.name.clone(),
+                uuid: node.uuid.unwrap_or_default(),
+                weight: node.weight,
+                site: node.site.clone(),
+            }) else {
+                self.info(format!("Removing node [{name}] from configuration."));
                 self.error(format!(
                     "hb_remove_one_node: node {name} not found in config"
                 ));
                 self.error(format!("Deleting node {name} failed"));
                 continue;
+            };
+            self.remove_node(&name);
+            self.deleted.retain(|known| known.name != deleted.name);
+            if self.deleted.len() < NODES_MAX {
+                self.deleted.push(deleted);
             }
+        }
+        self.tell_deleted(&before);
+    }
+
+    /// The list of deleted nodes that another node keeps (`wire-protocol.md` 9): what we know of them besides their names
+    /// stays known.
+    pub(crate) fn replace_deleted(&mut self, names: &[String]) {
+        let before = std::mem::take(&mut self.deleted);
+        for name in names.iter().take(NODES_MAX) {
             let name = name.to_ascii_lowercase();
-            if !self.deleted.contains(&name) && self.deleted.len() < NODES_MAX {
-                self.deleted.push(name);
-            }
+            let known = before.iter().find(|deleted| deleted.name == name);
+            self.deleted
+                .push(known.cloned().unwrap_or_else(|| DeletedNode {
+                    name,
+                    uuid: [0; 16],
+                    weight: 100,
+                    site: String::new(),
+                }));
+        }
+        self.tell_deleted(&before);
+    }
+
+    fn tell_deleted(&mut self, before: &[DeletedNode]) {
+        if !self.deleted_told || self.deleted != before {
+            self.deleted_told = true;
+            let nodes = self.deleted.clone();
+            self.act(Action::DeletedNodes(nodes));
         }
     }
 

@@ -7,7 +7,7 @@ use ha_wire::{CompressionSettings, Encoding, KeyRing};
 
 use crate::ApiSettings;
 
-pub use ha_config::AutoFailback;
+pub use ha_config::{AutoFailback, AutoJoin};
 
 /// The core's view of ha.cf, authkeys and the node's identity.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub initdead: Duration,
     /// `auto_failback`; decides between the coordinated ("nice") and the legacy resource protocol.
     pub auto_failback: AutoFailback,
+    /// `autojoin`: whether senders that are not configured become nodes. With haresources only `none` is accepted.
+    pub autojoin: AutoJoin,
     /// `hopfudge`.
     pub hopfudge: u32,
     /// `max_rexmit_delay`.

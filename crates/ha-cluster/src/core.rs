@@ -20,7 +20,7 @@ use crate::resources::Resources;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Counters;
 use crate::throttle::{Cause, Throttle};
-use crate::{Action, Config, Input, Level, MediumKind, NodeKind, Now};
+use crate::{Action, Config, DeletedNode, Input, Level, MediumKind, NodeKind, Now};
 
 /// How much longer than `deadtime` we ask to be waited for while we start (`wire-protocol.md` 6.2).
 const START_GRACE: Duration = Duration::from_secs(2);
@@ -46,8 +46,10 @@ pub struct Core {
 
     /// In configuration order; ours is among them.
     pub(crate) nodes: Vec<Node>,
-    /// Names removed with `delnode`.
-    pub(crate) deleted: Vec<String>,
+    /// Those removed with `delnode`.
+    pub(crate) deleted: Vec<DeletedNode>,
+    /// They have been told to the shell.
+    pub(crate) deleted_told: bool,
     pub(crate) started: Duration,
     pub(crate) comm_up: bool,
     /// Until a status without `protocol` is seen (5.9).
@@ -106,6 +108,7 @@ impl Core {
             actions: VecDeque::new(),
             nodes,
             deleted: Vec::new(),
+            deleted_told: false,
             started: now.mono,
             comm_up: false,
             flow_control: true,

@@ -97,6 +97,9 @@ impl Core {
             return;
         }
         if self.find(&source).is_none() {
+            if self.join_stranger(&source) {
+                return;
+            }
             self.counters.unknown += 1;
             let dump = message.dump();
             self.log_limited(Cause::UnknownNode, || {

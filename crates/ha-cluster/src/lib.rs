@@ -37,11 +37,11 @@ mod throttle;
 mod time;
 mod tracking;
 
-pub use action::{Action, ExitKind, Level, Notice};
+pub use action::{Action, DeletedNode, ExitKind, Level, Notice};
 pub use api::{ApiSettings, ClientId, Credentials, Gone, ProcessExists};
 pub use config::{
-    AutoFailback, Config, FencingDevice, Held, MediumKind, MediumSpec, NodeKind, NodeSpec,
-    RestartState,
+    AutoFailback, AutoJoin, Config, FencingDevice, Held, MediumKind, MediumSpec, NodeKind,
+    NodeSpec, RestartState,
 };
 pub use core::Core;
 pub use input::Input;

@@ -8,7 +8,7 @@ use crate::api::Class;
 use crate::core::{Core, REQNODES_REPEAT};
 use crate::node::Status;
 use crate::throttle::Cause;
-use crate::{Action, Level, Notification};
+use crate::{Action, AutoJoin, Level, Notification};
 
 /// How long a node may take to speak of its resources before we ask.
 const INTRODUCTION_WAIT: Duration = Duration::from_secs(2);
@@ -121,6 +121,7 @@ impl Core {
             .chain(links)
             .chain(introductions)
             .chain(asked)
+            .chain(self.joining_until())
             .chain(self.next_request())
             .min()
     }
@@ -169,6 +170,10 @@ impl Core {
             return;
         };
         if ts < node.status_ts && seq < node.status_seq {
+            return;
+        }
+        if std::mem::take(&mut node.joining) {
+            node.last_status = now;
             return;
         }
         let name = node.name.clone();
@@ -390,12 +395,21 @@ impl Core {
 
     // ---- Communication up ----------------------------------------------------------------------------------------
 
+    /// Where nodes may join by themselves, nobody knows that all are there before initdead is over (6.3).
+    fn joining_until(&self) -> Option<Duration> {
+        let open = self.config.autojoin != AutoJoin::None && !self.comm_up;
+        open.then(|| self.started + self.config.initdead)
+            .filter(|end| self.now.mono < *end)
+    }
+
     /// The rule of 6.3: everybody was heard or is dead, and somebody told us the node list.
     pub(crate) fn try_comm_up(&mut self) {
         if self.comm_up || self.shutdown.over() {
             return;
         }
-        if !self.nodes.iter().all(|node| node.heard || node.is_dead()) {
+        if !self.nodes.iter().all(|node| node.heard || node.is_dead())
+            || self.joining_until().is_some()
+        {
             self.asked = None;
             return;
         }
@@ -455,8 +469,14 @@ impl Core {
             list.push_str(&node.name);
             list.push(' ');
         }
-        let mut deleted = self.deleted.join(" ");
-        deleted.push(' ');
+        let mut deleted = String::new();
+        for node in &self.deleted {
+            deleted.push_str(&node.name);
+            deleted.push(' ');
+        }
+        if deleted.is_empty() {
+            deleted.push(' ');
+        }
         let mut message = Message::new();
         message.push("dest", source.to_ascii_lowercase());
         message.push("t", "repnodes");
@@ -505,7 +525,7 @@ impl Core {
                 ));
             }
         }
-        self.deleted = deleted;
+        self.replace_deleted(&deleted);
         if !self.comm_up {
             self.set_comm_up();
         }

@@ -83,6 +83,8 @@ pub(crate) struct Node {
     pub(crate) heard: bool,
     /// We declared it dead, and it has not said since that it starts anew.
     pub(crate) declared_dead: bool,
+    /// It joined by itself and has not said a status twice: until then nobody is told of it (6.10).
+    pub(crate) joining: bool,
     /// It was active when we first heard it, so that nobody has told the other what it holds; when to ask.
     pub(crate) introduce_at: Option<Duration>,
     /// It may hold resources (`resource-protocol.md` 2.2).
@@ -124,6 +126,7 @@ impl Node {
             deadtime,
             heard: false,
             declared_dead: false,
+            joining: false,
             introduce_at: None,
             has_resources: false,
             told_holdings: false,

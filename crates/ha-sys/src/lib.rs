@@ -23,6 +23,7 @@ pub mod pidfile;
 mod poller;
 pub mod process;
 pub mod realtime;
+pub mod scribe;
 pub mod signals;
 pub mod users;
 pub mod watchdog;

@@ -8,6 +8,7 @@ use ha_sys::fifo::Fifo;
 use ha_sys::lateness::Lateness;
 use ha_sys::loadavg::LoadAverage;
 use ha_sys::log::Priority;
+use ha_sys::scribe::Scribe;
 use ha_sys::signals::{Signal, SignalSource};
 use ha_sys::watchdog::Watchdog;
 use ha_sys::{Interest, Ready, child, clock, errno_text, process};
@@ -17,15 +18,20 @@ use crate::api::Api;
 use crate::clients::Clients;
 use crate::fencing::Fencing;
 use crate::files::Stamps;
+use crate::identity;
 use crate::jobs::{self, Jobs};
 use crate::links::{CannotOpen, Links};
 use crate::logging::{priority_of_level, priority_of_severity};
 use crate::mischief::Mischief;
+use crate::places;
 use crate::reload::{self, Change, Check, Verdict};
 use crate::shell::{Due, Shell, Token};
 
 /// How long a script may take to end after SIGTERM at the final shutdown.
 const SCRIPT_GRACE: Duration = Duration::from_secs(1);
+
+/// How long the last file may take to be written.
+const LAST_FILE: Duration = Duration::from_secs(2);
 
 /// What the daemon is made of when it starts.
 pub(crate) struct Parts {
@@ -78,6 +84,8 @@ pub(crate) struct Daemon {
     stamps: Stamps,
     mischief: Mischief,
     check: Option<Check>,
+    /// `delhostcache`, which is written beside the loop.
+    deleted_nodes: Scribe,
     ending: Option<ExitKind>,
 }
 
@@ -107,6 +115,7 @@ impl Daemon {
             stamps: parts.stamps,
             mischief: parts.mischief,
             check: None,
+            deleted_nodes: Scribe::new(places::DELETED_NODES),
             ending: None,
         }
     }
@@ -153,6 +162,7 @@ impl Daemon {
 
     /// The parts that outlive the loop.
     pub(crate) fn into_rest(self) -> (Shell, Option<Watchdog>, SignalSource, Clients) {
+        self.deleted_nodes.finish(LAST_FILE);
         (self.shell, self.watchdog, self.signals, self.clients)
     }
 
@@ -462,6 +472,9 @@ impl Daemon {
 
     fn feed_load(&mut self) {
         self.next_load = clock::monotonic() + self.keepalive;
+        if let Some(error) = self.deleted_nodes.take_failure() {
+            self.cannot_keep_deleted_nodes(&error);
+        }
         if let Some(line) = self.load.as_mut().and_then(LoadAverage::read) {
             self.core.handle(now(), Input::LoadAverage(line));
         }
@@ -548,8 +561,19 @@ impl Daemon {
                     exists: process::exists,
                 },
             ),
+            Action::DeletedNodes(nodes) => {
+                let content = identity::deleted_nodes(&nodes);
+                if let Err(error) = self.deleted_nodes.write(content) {
+                    self.cannot_keep_deleted_nodes(&error);
+                }
+            }
             Action::Exit(kind) => self.end(kind),
         }
+    }
+
+    fn cannot_keep_deleted_nodes(&self, error: &std::io::Error) {
+        let (path, reason) = (places::DELETED_NODES, errno_text(error));
+        self.shell.error(format!("Cannot write {path}: {reason}"));
     }
 
     fn end(&mut self, kind: ExitKind) {

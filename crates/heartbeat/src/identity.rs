@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ha_cluster::RestartState;
+use ha_cluster::{DeletedNode, RestartState};
 use ha_config::{Config, GenerationMethod, UuidFrom};
 use ha_sys::durable::RealDisk;
 use ha_sys::identity::{self, Wanted};
@@ -66,4 +66,47 @@ pub(crate) fn who_we_are(
         managed: !options.unmanaged,
         restart: restarted.then_some(RestartState { held: options.held }),
     })
+}
+
+/// The content of `delhostcache`: name, UUID, weight and site of each node (`wire-protocol.md` 8.3).
+pub(crate) fn deleted_nodes(nodes: &[DeletedNode]) -> Vec<u8> {
+    let mut text = String::new();
+    for node in nodes {
+        let mut uuid = String::new();
+        for (position, byte) in node.uuid.iter().enumerate() {
+            if matches!(position, 4 | 6 | 8 | 10) {
+                uuid.push('-');
+            }
+            uuid += &format!("{byte:02x}");
+        }
+        // A site comes from the network and may contain what would make another column or line.
+        let site = node.site.replace(char::is_control, " ");
+        text += &format!("{}\t{uuid}\t{}\t{site}\n", node.name, node.weight);
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deleted_nodes_are_written_as_the_legacy_writes_them() {
+        let node = |name: &str, uuid, weight, site: &str| DeletedNode {
+            name: name.to_owned(),
+            uuid,
+            weight,
+            site: site.to_owned(),
+        };
+        let nodes = [
+            node("nodec", [0; 16], 5, "east"),
+            node("noded", *b"0123456789abcdef", 100, "a\tb\n"),
+        ];
+        assert_eq!(
+            String::from_utf8(deleted_nodes(&nodes)).unwrap(),
+            "nodec\t00000000-0000-0000-0000-000000000000\t5\teast\n\
+             noded\t30313233-3435-3637-3839-616263646566\t100\ta b \n"
+        );
+        assert!(deleted_nodes(&[]).is_empty());
+    }
 }

@@ -19,6 +19,9 @@ pub(crate) const UUID: &str = "/var/lib/heartbeat/hb_uuid";
 /// Both once more, in case a file is damaged.
 pub(crate) const IDENTITY_COPY: &str = "/var/lib/heartbeat/hb_identity";
 
+/// Nodes that were deleted, one a line.
+pub(crate) const DELETED_NODES: &str = "/var/lib/heartbeat/delhostcache";
+
 /// The directory that we were started from is the directory of all programs: `/usr/lib64/heartbeat` on one machine,
 /// `/usr/lib/heartbeat` on another.
 pub(crate) fn library() -> PathBuf {

@@ -42,6 +42,7 @@ pub(crate) fn core_config(
             ha_config::AutoFailback::Off => AutoFailback::Off,
             ha_config::AutoFailback::Legacy => AutoFailback::Legacy,
         },
+        autojoin: ha_cf.autojoin,
         hopfudge: ha_cf.hopfudge,
         max_rexmit_delay: ha_cf.max_rexmit_delay,
         encoding: ha_cf.msgfmt,

@@ -7,7 +7,7 @@ use ha_cluster::{
     Action, ApiSettings, ClientId, Config, Core, Credentials, Gone, Input, Job, JobOutcome, Level,
     MediumKind, MediumSpec, NodeKind, NodeSpec, Notice, Now, Report,
 };
-use ha_config::{AutoFailback, HaCf, parse_ha_cf};
+use ha_config::{AutoFailback, AutoJoin, HaCf, parse_ha_cf};
 use ha_wire::{CompressionSettings, Encoding, Key, KeyRing, Message, Method};
 
 use crate::facts::RecordedHost;
@@ -121,6 +121,7 @@ fn config(local: &str, uuid: [u8; 16], ha_cf: &HaCf) -> Config {
         warntime: ha_cf.warntime,
         initdead: ha_cf.initdead,
         auto_failback: AutoFailback::Off,
+        autojoin: AutoJoin::None,
         hopfudge: 1,
         max_rexmit_delay: ms(250),
         encoding: Encoding::String,
@@ -281,7 +282,10 @@ impl Pair {
                     let input = Input::AuditClients { exists };
                     self.hosts[at].core.handle(stamp, input);
                 }
-                Action::CommUp | Action::FeedWatchdog | Action::AnnounceAddresses => {}
+                Action::CommUp
+                | Action::FeedWatchdog
+                | Action::AnnounceAddresses
+                | Action::DeletedNodes(_) => {}
                 Action::StopClients => {
                     let stamp = self.stamp();
                     self.hosts[at].core.handle(stamp, Input::ClientsGone);

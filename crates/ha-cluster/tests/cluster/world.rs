@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ha_cluster::{
-    Action, ApiSettings, AutoFailback, Config, Core, DeviceResult, ExitKind, FailedGroup,
-    FencingDevice, Hold, Input, Job, JobId, JobOutcome, Level, MediumKind, MediumSpec, NodeKind,
-    NodeSpec, Now, Report, RestartState,
+    Action, ApiSettings, AutoFailback, AutoJoin, Config, Core, DeletedNode, DeviceResult, ExitKind,
+    FailedGroup, FencingDevice, Hold, Input, Job, JobId, JobOutcome, Level, MediumKind, MediumSpec,
+    NodeKind, NodeSpec, Now, Report, RestartState,
 };
 use ha_wire::{CompressionSettings, Encoding, Key, KeyRing, Message, Method};
 
@@ -34,6 +34,8 @@ pub struct Host {
     pub client_time: Duration,
     clients_end: Option<Duration>,
     jobs: Vec<(Duration, JobId, Job)>,
+    /// What it was told to keep of deleted nodes, each time.
+    pub deleted: Vec<Vec<DeletedNode>>,
     /// How far its calendar is wrong, in seconds.
     pub wall_offset: i64,
     /// Not scheduled at all until then.
@@ -104,6 +106,8 @@ pub struct Settings {
     pub deadtime: Duration,
     pub initdead: Duration,
     pub encoding: Encoding,
+    /// Unless it is none, nothing manages resources, and every node has only the first one and itself in its ha.cf.
+    pub autojoin: AutoJoin,
     pub seed: u64,
     pub devices: Vec<Device>,
 }
@@ -116,6 +120,7 @@ impl Default for Settings {
             deadtime: secs(3),
             initdead: secs(12),
             encoding: Encoding::String,
+            autojoin: AutoJoin::None,
             seed: 1,
             devices: Vec::new(),
         }
@@ -157,6 +162,7 @@ impl World {
                 client_time: Duration::ZERO,
                 clients_end: None,
                 jobs: Vec::new(),
+                deleted: Vec::new(),
                 wall_offset: 0,
                 stopped_until: None,
                 sent: Vec::new(),
@@ -220,7 +226,11 @@ impl World {
             nodes: self
                 .hosts
                 .iter()
-                .map(|host| NodeSpec {
+                .enumerate()
+                .filter(|(number, _)| {
+                    settings.autojoin == AutoJoin::None || *number == 0 || *number == host
+                })
+                .map(|(_, host)| NodeSpec {
                     name: host.name.clone(),
                     kind: NodeKind::Normal,
                 })
@@ -235,13 +245,14 @@ impl World {
             warntime: settings.deadtime / 2,
             initdead: settings.initdead,
             auto_failback: settings.failback,
+            autojoin: settings.autojoin,
             hopfudge: 1,
             max_rexmit_delay: ms(250),
             encoding: settings.encoding,
             compression: CompressionSettings::default(),
             keys: World::keys(),
             log_badpack: true,
-            managed: true,
+            managed: settings.autojoin == AutoJoin::None,
             restart,
             seed: settings.seed.wrapping_mul(31).wrapping_add(host as u64),
             pid: 1000 + host as u32,
@@ -406,6 +417,7 @@ impl World {
                     self.hosts[host].clients_end = Some(self.now + time);
                 }
                 Action::Exit(kind) => self.exit(host, kind),
+                Action::DeletedNodes(nodes) => self.hosts[host].deleted.push(nodes),
                 Action::FeedWatchdog
                 | Action::AnnounceAddresses
                 | Action::ToClient { .. }
