@@ -77,6 +77,10 @@ pub(crate) const TESTS: &[Need] = &[
 /// (inn2 wants a host name with a domain, so it is not among them): what cannot be had is skipped.
 pub(crate) const SERVERS: &[Need] = &[
     Need {
+        proof: "/usr/sbin/nginx",
+        package: "nginx-light",
+    },
+    Need {
         proof: "/usr/sbin/vsftpd",
         package: "vsftpd",
     },

@@ -11,7 +11,7 @@
 //! | `needs` | Debian packages, and skipping without them |
 //! | `peer` | peers that misbehave in many ways |
 //! | `faults` | each service with each misbehaviour |
-//! | `access`, `database`, `directory`, `ftp`, `mail`, `name`, `news`, `voice`, `plain` | real servers |
+//! | `access`, `database`, `directory`, `ftp`, `mail`, `name`, `news`, `voice`, `web`, `plain` | real servers |
 //! | `runner` | runs scenarios and reports |
 
 mod access;
@@ -29,6 +29,7 @@ mod plain;
 mod runner;
 mod site;
 mod voice;
+mod web;
 
 fn main() {
     ha_lab::run_if_helper();
@@ -45,6 +46,7 @@ fn main() {
         news::SCENARIOS,
         plain::SCENARIOS,
         voice::SCENARIOS,
+        web::SCENARIOS,
     ]
     .concat();
     std::process::exit(runner::run(&scenarios));

@@ -11,6 +11,11 @@ pub struct Need {
     pub package: &'static str,
 }
 
+/// http, https, http_proxy. The smallest of the packages that have it.
+pub const NGINX: Need = Need {
+    proof: "/usr/sbin/nginx",
+    package: "nginx-light",
+};
 /// ftp.
 pub const VSFTPD: Need = Need {
     proof: "/usr/sbin/vsftpd",
