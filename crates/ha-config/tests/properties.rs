@@ -2,7 +2,10 @@
 
 mod support;
 
-use ha_config::{haresources, parse_authkeys, parse_ha_cf, parse_nodeinfo, parse_test_options};
+use ha_config::{
+    haresources, parse_apphbd_cf, parse_authkeys, parse_ha_cf, parse_logd_cf, parse_nodeinfo,
+    parse_test_options,
+};
 use proptest::prelude::*;
 use support::{Files, laboratory};
 
@@ -96,5 +99,39 @@ proptest! {
         prop_assert_eq!(&group.node, &words[0].to_ascii_lowercase());
         let resources: Vec<&str> = group.resources.iter().map(|resource| resource.word.as_str()).collect();
         prop_assert_eq!(resources, words[1..].iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+/// What the files of the small daemons are made of.
+fn small_file() -> impl Strategy<Value = Vec<u8>> {
+    let token = prop_oneof![
+        6 => prop::sample::select(
+            "logfile debugfile logfacility entity sendqlen recvqlen logmode syslogmsgfmt syslogprefix useapphbd LogFile \
+             debug_level watchdog_device watchdog_interval_ms notify_plugin realtime daemon none 0640 640 999 -1 \
+             99999999999 yes NO /var/log/x"
+                .split_whitespace().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>()
+        ),
+        6 => prop::sample::select(vec![
+            b" ".to_vec(), b"\n".to_vec(), b"\t".to_vec(), b",".to_vec(), b"#".to_vec(), b"\r\n".to_vec(), b"\0".to_vec(),
+        ]),
+        1 => prop::collection::vec(any::<u8>(), 0..8),
+        1 => (0_usize..6000).prop_map(|length| vec![b'x'; length]),
+    ];
+    prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #[test]
+    fn the_small_daemons_files_too(bytes in small_file()) {
+        let logd = parse_logd_cf(&bytes, "logd.cf");
+        let apphbd = parse_apphbd_cf(&bytes, "apphbd.cf");
+        let lists = [(logd.value.is_none(), logd.diagnostics), (apphbd.value.is_none(), apphbd.diagnostics)];
+        for (refused, said) in lists {
+            let error = said.iter().any(|said| said.severity <= ha_config::Severity::Error);
+            prop_assert_eq!(refused, error, "{:?}", said);
+            for span in said.iter().filter_map(|said| said.span.as_ref()) {
+                prop_assert!((1..=line_count(&bytes)).contains(&span.line));
+            }
+        }
     }
 }

@@ -290,6 +290,60 @@ mod tests {
         }
     }
 
+    /// The octets of a recorded frame's body, run-length coded where they are NUL.
+    #[cfg(all(target_endian = "little", target_pointer_width = "64"))]
+    fn recorded(parts: &[(&[u8], usize)]) -> Vec<u8> {
+        let part = |(octets, nuls): &(&[u8], usize)| [octets.to_vec(), vec![0; *nuls]].concat();
+        parts.iter().flat_map(part).collect()
+    }
+
+    /// What Debian's ha_logger sent (`vectors/api/ha_logger.txt` and `ha_logger_debug.txt`): read, and made again.
+    #[cfg(all(target_endian = "little", target_pointer_width = "64"))]
+    #[test]
+    fn the_recorded_records_of_ha_logger() {
+        let cases: [(&[(&[u8], usize)], LogRecord); 2] = [
+            (
+                &[
+                    (b"\x02\0\0\0\x08\0\0\0\x06\0\0\0\x11", 7),
+                    (b"\xb8\x0b\0\0mytag", 59),
+                    (b"\x03\xba\x04\x6b", 4),
+                    (b"hello logd world", 1),
+                ],
+                LogRecord {
+                    facility: FACILITY_USER,
+                    priority: 6,
+                    with_level: false,
+                    pid: 3000,
+                    entity: "mytag".into(),
+                    seconds: 0x6b04_ba03,
+                    text: "hello logd world".into(),
+                },
+            ),
+            (
+                &[
+                    (b"\x02\0\0\0\x08\0\0\0\x07\0\0\0\x07", 7),
+                    (b"\xbd\x0b\0\0cluster", 57),
+                    (b"\x03\xba\x04\x6b", 4),
+                    (b"second", 1),
+                ],
+                LogRecord {
+                    facility: FACILITY_USER,
+                    priority: 7,
+                    with_level: false,
+                    pid: 3005,
+                    entity: "cluster".into(),
+                    seconds: 0x6b04_ba03,
+                    text: "second".into(),
+                },
+            ),
+        ];
+        for (parts, expected) in cases {
+            let octets = recorded(parts);
+            assert_eq!(expected.encode(Layout::Glue), octets);
+            assert_eq!(LogRecord::decode(&octets), Ok((expected, Layout::Glue)));
+        }
+    }
+
     #[test]
     fn a_text_ends_at_its_first_nul() {
         let mut body = record().encode(Layout::Glue);

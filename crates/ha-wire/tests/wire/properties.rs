@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::common::{ring, vectors};
 use ha_wire::icmp::Echo;
+use ha_wire::logd::{FACILITY_USER, Layout, LogRecord};
 use ha_wire::stream::{Framing, StreamReader};
 use ha_wire::{
     Compression, CompressionSettings, Encoding, Key, KeyRing, Message, Method, decode_datagram,
@@ -267,5 +268,30 @@ proptest! {
         }
         prop_assert_eq!(message.len(), model.len());
         prop_assert_eq!(message, fresh);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_log_record_panic(body in vec(any::<u8>(), 0..200), text in any::<u32>(), length in 0..40usize) {
+        let _ = LogRecord::decode(&body);
+        // The same with numbers that come close to making sense.
+        let mut close = body;
+        let total = [60, 64, 92, 96][length % 4] + length;
+        close.resize(total, b'x');
+        for (at, number) in [(0, 2), (8, text % 9), (12, if text % 3 == 0 { text } else { length as u32 })] {
+            close[at..at + 4].copy_from_slice(&u32::to_ne_bytes(number));
+        }
+        let _ = LogRecord::decode(&close);
+    }
+
+    #[test]
+    fn log_records_survive(priority in 0..8u8, with_level: bool, pid: u32, seconds: u32, entity in "[^\\x00]{0,8}", text in "[^\\x00]{0,60}", glue: bool) {
+        let record = LogRecord { facility: FACILITY_USER, priority, with_level, pid, entity, seconds: seconds.into(), text };
+        let layout = if glue { Layout::Glue } else { Layout::Classic };
+        let decoded = LogRecord::decode(&record.encode(layout));
+        // Eight characters may be as long as the field of 2.1; then they are cut.
+        let cut = !glue && record.entity.len() > 31;
+        prop_assert!(cut || decoded == Ok((record, layout)));
     }
 }
