@@ -290,10 +290,14 @@ mod tests {
         }
     }
 
+    /// Some octets, and how many NULs follow them.
+    #[cfg(all(target_endian = "little", target_pointer_width = "64"))]
+    type Part = (&'static [u8], usize);
+
     /// The octets of a recorded frame's body, run-length coded where they are NUL.
     #[cfg(all(target_endian = "little", target_pointer_width = "64"))]
-    fn recorded(parts: &[(&[u8], usize)]) -> Vec<u8> {
-        let part = |(octets, nuls): &(&[u8], usize)| [octets.to_vec(), vec![0; *nuls]].concat();
+    fn recorded(parts: &[Part]) -> Vec<u8> {
+        let part = |(octets, nuls): &Part| [octets.to_vec(), vec![0; *nuls]].concat();
         parts.iter().flat_map(part).collect()
     }
 
@@ -301,7 +305,7 @@ mod tests {
     #[cfg(all(target_endian = "little", target_pointer_width = "64"))]
     #[test]
     fn the_recorded_records_of_ha_logger() {
-        let cases: [(&[(&[u8], usize)], LogRecord); 2] = [
+        let cases: [(&[Part], LogRecord); 2] = [
             (
                 &[
                     (b"\x02\0\0\0\x08\0\0\0\x06\0\0\0\x11", 7),
