@@ -21,7 +21,9 @@ mod meter;
 
 use std::time::Instant;
 
-use ha_lab::{Implementation, KernelOptions, LabError, Result, UserModeKernel, seconds};
+use ha_lab::{
+    COMMAND_LIMIT, Implementation, KernelOptions, LabError, Result, UserModeKernel, seconds,
+};
 
 use contestant::Contestant;
 use figures::Figures;
@@ -86,6 +88,15 @@ fn run(options: &Options) -> Result<()> {
         .map(|contestant| Ok((*contestant, contestant.program(stage.as_deref())?)))
         .collect::<Result<_>>()?;
     let kernel = UserModeKernel::boot(&KernelOptions::default())?;
+    for (_, program) in &programs {
+        // The guest has the machine's files, but a /tmp of its own.
+        let seen = kernel.sh(&format!("test -x '{program}'"), COMMAND_LIMIT)?;
+        if !seen.status.success() {
+            return Err(LabError::Unavailable(format!(
+                "the guest does not see {program}"
+            )));
+        }
+    }
     let began = Instant::now();
     let mut figures = Figures::default();
     for round in 0..options.runs {
