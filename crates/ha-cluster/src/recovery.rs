@@ -1,6 +1,7 @@
 //! Taking over from a node that died or left (`resource-protocol.md` 2.4.3, 2.4.7, 2.9).
 
 use crate::core::Core;
+use crate::node::Status;
 use crate::resources::{RState, Standby};
 use crate::{Hold, NodeKind};
 
@@ -68,13 +69,20 @@ impl Core {
             self.info("Resource takeover cancelled - shutdown in progress.");
             return;
         }
-        if kind == NodeKind::Normal {
-            self.info(format!("Resources being acquired from {name}."));
-        }
-        self.notify_dead(name, kind == NodeKind::Ping);
         if kind == NodeKind::Ping {
+            self.notify_dead(name, true);
             return;
         }
+        if self.is_crowd() {
+            if let Some(taker) = self.taker_in_a_crowd(name) {
+                self.info(format!("Resources of {name} are left to {taker}."));
+                self.rsc.ostable = true;
+                return;
+            }
+            self.take_from_the_long_dead(name);
+        }
+        self.info(format!("Resources being acquired from {name}."));
+        self.notify_dead(name, false);
         if self.nice() {
             self.rsc.ihold.foreign = true;
             self.rsc.ohold = Hold::NONE;
@@ -82,6 +90,37 @@ impl Core {
             self.rsc.takeover_in_progress = true;
         }
         self.acquire_local(true);
+    }
+
+    /// More than two nodes. The legacy's protocol was made for two: it lets every survivor take a dead node's groups, and
+    /// each of them keeps them.
+    pub(crate) fn is_crowd(&self) -> bool {
+        self.nodes.iter().filter(|node| !node.is_ping()).count() > 2
+    }
+
+    /// Who else takes what `gone` held: of all active nodes the first in configuration order, which all share. None if
+    /// that is ourselves.
+    fn taker_in_a_crowd(&self, gone: &str) -> Option<String> {
+        let mut active = self.nodes.iter().filter(|node| {
+            !node.is_ping()
+                && node.status == Status::Active
+                && !node.name.eq_ignore_ascii_case(gone)
+        });
+        let taker = active.next().map(|node| node.name.clone())?;
+        (!self.is_us(&taker)).then_some(taker)
+    }
+
+    /// What `gone` had taken over from others that are still dead is without a holder again.
+    fn take_from_the_long_dead(&mut self, gone: &str) {
+        let dead: Vec<String> = self
+            .peers()
+            .filter(|node| node.is_dead() && !node.name.eq_ignore_ascii_case(gone))
+            .map(|node| node.name.clone())
+            .collect();
+        for name in dead {
+            self.info(format!("Resources being acquired from {name}."));
+            self.notify_dead(&name, false);
+        }
     }
 
     /// `shutdone` (2.4.3): a node has released everything and is about to end.

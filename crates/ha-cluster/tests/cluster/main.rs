@@ -7,6 +7,7 @@ mod world;
 
 mod admin;
 mod chaos;
+mod crowd;
 mod delivery;
 mod fencing;
 mod hand_over;
