@@ -98,6 +98,7 @@ fn run(options: &Options) -> Result<()> {
         }
     }
     let began = Instant::now();
+    let mut meter = Meter::new(kernel.keeper());
     let mut figures = Figures::default();
     for round in 0..options.runs {
         for servers in &options.servers {
@@ -124,7 +125,6 @@ fn run(options: &Options) -> Result<()> {
                 ];
                 let limit = seconds(options.patience + REST_LIMIT);
                 let mut job = kernel.start_job(measurement::PROGRAM.name, &words)?;
-                let mut meter = Meter::new(kernel.keeper());
                 while let Some(line) = job.next_line(limit)? {
                     figures.take(*contestant, *servers, &line);
                     if let Some(seconds) = meter.hear(&line) {

@@ -30,9 +30,8 @@ pub const PROGRAM: GuestProgram = GuestProgram {
 /// How often the table is looked at.
 const LOOK: Duration = millis(10);
 
-/// For how long the guest is watched while it does nothing, and while the director does what it always does: whole rounds
-/// of checks, a second after the start.
-const RESTED: Duration = seconds(1);
+/// For how long the guest is watched while the director does what it always does, a second after the start: whole rounds of
+/// checks.
 const SETTLE: Duration = seconds(1);
 const COUNTED: Duration = seconds(4);
 
@@ -59,10 +58,6 @@ fn run(words: &[String]) -> Result<()> {
     prepare()?;
     let reals: Vec<Ipv4Addr> = (0..servers).map(real).collect();
     let mut farm = Farm::start("/run/netns/rs", reals.clone())?;
-
-    println!("rest begins 0");
-    sleep(RESTED);
-    println!("rest ends 0");
 
     let begun = Instant::now();
     contestant.start(program, &reals)?;

@@ -8,7 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Takes note of what the guest uses at rest, and then while checks are counted.
+/// For how long the guest is watched while it does nothing.
+const RESTED: Duration = Duration::from_secs(3);
+
+/// Reads what the guest uses while checks are counted.
 pub struct Meter {
     root: i32,
     begun: Option<(Instant, Duration, u64)>,
@@ -17,42 +20,33 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter of all processes below `root`.
+    /// A meter of all processes below `root`, made while they are at rest.
     pub fn new(root: i32) -> Self {
+        let (since, before) = (Instant::now(), used_below(root));
+        std::thread::sleep(RESTED);
+        let used = used_below(root).saturating_sub(before);
         Meter {
             root,
             begun: None,
-            rest: 0.0,
+            rest: used.as_secs_f64() / since.elapsed().as_secs_f64(),
         }
     }
 
-    /// Hears a line of the run. Seconds per check, once it has heard enough.
+    /// Hears a line of the run, such as `count begins CHECKS`. Seconds per check, once they are counted.
     pub fn hear(&mut self, line: &str) -> Option<f64> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let (what, checks) = match words.as_slice() {
-            [
-                what @ ("rest" | "count"),
-                moment @ ("begins" | "ends"),
-                checks,
-            ] => {
-                let checks = checks.parse().ok()?;
-                if *moment == "begins" {
-                    self.begun = Some((Instant::now(), used_below(self.root), checks));
-                    return None;
-                }
-                (*what, checks)
-            }
-            _ => return None,
+        let ["count", moment @ ("begins" | "ends"), checks] = words.as_slice() else {
+            return None;
         };
-        let (since, before, checks_before): (Instant, Duration, u64) = self.begun.take()?;
-        let used = used_below(self.root).saturating_sub(before).as_secs_f64();
-        let passed = since.elapsed().as_secs_f64();
-        if what == "rest" {
-            self.rest = used / passed;
+        let checks: u64 = checks.parse().ok()?;
+        if *moment == "begins" {
+            self.begun = Some((Instant::now(), used_below(self.root), checks));
             return None;
         }
+        let (since, before, checks_before) = self.begun.take()?;
+        let used = used_below(self.root).saturating_sub(before).as_secs_f64();
         let checks = checks.saturating_sub(checks_before);
-        (checks > 0).then(|| (used - self.rest * passed) / checks as f64)
+        (checks > 0).then(|| (used - self.rest * since.elapsed().as_secs_f64()) / checks as f64)
     }
 }
 
