@@ -9,6 +9,7 @@ mod crowd;
 mod fencing;
 mod hand_over;
 mod ipfail;
+mod lifecycle;
 mod logging;
 mod media;
 mod membership;
@@ -41,6 +42,7 @@ fn main() {
         clients::SCENARIOS,
         crowd::SCENARIOS,
         media::SCENARIOS,
+        lifecycle::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }
