@@ -7,7 +7,7 @@ use crate::node::{Node, Status};
 use crate::{Action, AutoJoin, DeletedNode, NodeKind, NodeSpec};
 
 /// Nodes at most, ping nodes included (`wire-protocol.md` 1.1).
-const NODES_MAX: usize = 100;
+pub(crate) const NODES_MAX: usize = 100;
 
 impl Core {
     /// `addnode`: every node, the sender included, adds the names.

@@ -91,6 +91,10 @@ impl History {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn lowest(&self) -> u64 {
         self.entries.front().map_or(0, |entry| entry.seq)
     }

@@ -13,7 +13,7 @@ use crate::{Action, Hold, Job, JobId, JobOutcome, Level, Notification, Report};
 
 /// Messages waiting for `rc.d` at most. At the bound new ones are dropped and counted: a flood of messages must not
 /// push out the takeover that is already waiting.
-const QUEUE_MAX: usize = 1024;
+pub(crate) const QUEUE_MAX: usize = 1024;
 
 /// A job that has run for this long holds up nobody else's message: a script that hangs in one group must not keep the
 /// other groups from being started. (The legacy waits for ever.)
@@ -89,6 +89,11 @@ impl Jobs {
     pub(crate) fn take_id(&mut self) -> JobId {
         self.next_id += 1;
         JobId(self.next_id)
+    }
+
+    /// Messages that wait for `rc.d`.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -46,5 +46,7 @@ pub use config::{
 pub use core::Core;
 pub use input::Input;
 pub use job::{DeviceResult, FailedGroup, Hold, Job, JobId, JobOutcome, Notification, Report};
-pub use snapshot::{Counters, NodeSnapshot, ResourceSnapshot, Snapshot};
+pub use snapshot::{
+    Counters, NodeSnapshot, QUEUE_BOUNDS, Queues, ResourceSnapshot, Snapshot, View,
+};
 pub use time::Now;

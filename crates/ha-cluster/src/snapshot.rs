@@ -2,6 +2,7 @@
 
 use crate::Hold;
 use crate::core::Core;
+use crate::node::Status;
 use crate::resources::Standby;
 
 /// What happened so far, counted.
@@ -80,7 +81,87 @@ pub struct Snapshot {
     pub counters: Counters,
 }
 
+/// How much is kept in each place that grows, for whoever watches the bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Sent messages kept for retransmission.
+    pub history: usize,
+    /// Missing numbers of the node that misses most.
+    pub missing: usize,
+    /// Messages that wait for `rc.d`.
+    pub notifications: usize,
+    /// Jobs that are out or wait for one.
+    pub jobs: usize,
+    /// Nodes.
+    pub nodes: usize,
+    /// Keys of groups that were moved because their start failed, or shall be.
+    pub failed_groups: usize,
+}
+
+/// The bounds of [`Queues`]. Jobs and failed groups have none of their own: the first are as many as there are decisions,
+/// the second as there are groups.
+pub const QUEUE_BOUNDS: Queues = Queues {
+    history: crate::history::HISTORY_MAX,
+    missing: crate::tracking::GAP_MAX as usize,
+    notifications: crate::jobs::QUEUE_MAX,
+    jobs: usize::MAX,
+    nodes: crate::admin::NODES_MAX,
+    failed_groups: usize::MAX,
+};
+
+/// What one node thinks of another, as far as it is cheap to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// It is declared dead.
+    pub dead: bool,
+    /// It takes part fully.
+    pub active: bool,
+    /// The generation known of it; 0 before the first.
+    pub generation: u64,
+}
+
 impl Core {
+    /// Communication is up.
+    pub fn is_comm_up(&self) -> bool {
+        self.comm_up
+    }
+
+    /// What we think of a node; none if it is not configured. Unlike [`Core::snapshot`] it copies nothing.
+    pub fn view_of(&self, node: &str) -> Option<View> {
+        let node = self.find(node)?;
+        Some(View {
+            dead: node.is_dead(),
+            active: node.status == Status::Active,
+            generation: node.generation,
+        })
+    }
+
+    /// The resource protocol's state alone.
+    pub fn resources(&self) -> ResourceSnapshot {
+        ResourceSnapshot {
+            state: self.rsc.state as u8,
+            held: self.rsc.ihold,
+            other_held: self.rsc.ohold,
+            other_stable: self.rsc.ostable,
+            standby: self.rsc.standby != Standby::Not,
+            stable: self.stable(),
+            jobs: self.jobs.count(),
+        }
+    }
+
+    /// How full every queue is.
+    pub fn queues(&self) -> Queues {
+        let missing = self.nodes.iter().map(|node| node.tracking.missing_count());
+        Queues {
+            history: self.history.len(),
+            missing: missing.max().unwrap_or(0),
+            notifications: self.jobs.queued(),
+            jobs: self.jobs.count(),
+            nodes: self.nodes.len(),
+            failed_groups: self.rsc.failed.len() + self.rsc.moved.len(),
+        }
+    }
+
     /// The state at this moment.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
@@ -101,15 +182,7 @@ impl Core {
                         .collect(),
                 })
                 .collect(),
-            resources: ResourceSnapshot {
-                state: self.rsc.state as u8,
-                held: self.rsc.ihold,
-                other_held: self.rsc.ohold,
-                other_stable: self.rsc.ostable,
-                standby: self.rsc.standby != Standby::Not,
-                stable: self.stable(),
-                jobs: self.jobs.count(),
-            },
+            resources: self.resources(),
             fencing: self.fencing.nodes(),
             clients: self.api.names(),
             counters: self.counters,

@@ -166,7 +166,7 @@ impl Tracking {
         Some(ack)
     }
 
-    #[cfg(test)]
+    /// How many numbers are missing.
     pub(crate) fn missing_count(&self) -> usize {
         self.missing.len()
     }

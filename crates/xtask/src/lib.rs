@@ -5,6 +5,7 @@
 //! | `demo` | [`demo`]: the article's pair of directors, live |
 //! | `test` | [`test`]: every test there is |
 //! | `bench` | [`bench`]: measurements beside the legacy |
+//! | `sim` | [`sim`]: clusters simulated from seeds, with judges |
 //! | `install` | [`install`]: a complete tree at the legacy's paths |
 //!
 //! Every command sets up what it needs.
@@ -21,6 +22,7 @@ mod failure;
 pub mod install;
 #[cfg(test)]
 mod scratch;
+pub mod sim;
 pub mod test;
 
 pub use failure::Failure;
@@ -41,6 +43,9 @@ Usage: cargo xtask COMMAND
   bench ldirectord [--servers N,...] [--runs N] [--patience SECONDS]
         Measure ldirectord beside Debian's ldirectord and keepalived, in a user-mode kernel, for six minutes.
 
+  sim [--nodes N] [--seeds COUNT] [--from SEED] | --seed SEED
+        Simulate clusters with every kind of fault, and judge each step. --help tells more.
+
   install --destdir DIR [--libdir lib64|lib] [--debug]
         Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
         --libdir  the machine's library directory (default lib64)
@@ -59,6 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure
             Some("demo") => demo::run(parser),
             Some("test") => test::run(parser),
             Some("bench") => bench::run(parser),
+            Some("sim") => sim::run(parser),
             Some("install") => install::run(parser),
             Some("help") => help(),
             _ => Err(Failure::Usage(format!(

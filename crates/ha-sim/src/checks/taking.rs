@@ -1,0 +1,137 @@
+//! When a group may be taken (`resource-protocol.md` 2.4.4 to 2.4.7, 2.9; `stonith.md` 9).
+//!
+//! A start may begin while the group is active on another machine only if that one was declared dead, which is right or
+//! wrong but all that a node can know; with fencing not even then. So in every agreed hand-over the release has ended
+//! before the acquisition begins. And of a node that crashed while it held a group nobody may take it before it was
+//! declared dead, or has come back and said that it holds nothing.
+
+use std::time::Duration;
+
+use super::Pairs;
+use crate::plan::Scenario;
+use crate::seen::Seen;
+use crate::world::World;
+
+pub(super) const RULE: &str = "taken only when free";
+
+/// What was decided when a node was held dead may be carried out so much later than it was heard again: jobs wait for
+/// jobs.
+const DECISION_HOLDS: Duration = Duration::from_secs(120);
+
+/// Who took a group last, and has not released it.
+#[derive(Clone, Copy)]
+struct Holder {
+    host: usize,
+    generation: u64,
+    /// When it crashed or was killed.
+    lost: Option<Duration>,
+}
+
+pub(crate) struct Taking {
+    holders: Vec<Option<Holder>>,
+    /// The highest generation of each node that each other one was handed a packet of.
+    heard: Pairs<u64>,
+}
+
+impl Taking {
+    pub(crate) fn new(scenario: &Scenario) -> Taking {
+        Taking {
+            holders: vec![None; scenario.settings.groups.len()],
+            heard: Pairs::new(scenario.nodes, 0),
+        }
+    }
+
+    pub(crate) fn see(
+        &mut self,
+        world: &World,
+        seen: &Seen,
+        deaths: &Pairs<Option<Duration>>,
+    ) -> Result<(), String> {
+        match seen {
+            Seen::Delivered { to, packet, .. } => {
+                let heard = self.heard.get_mut(*to, packet.from);
+                *heard = packet.generation.max(*heard);
+            }
+            Seen::Crashed { host } | Seen::Killed { host } => {
+                let mine = |holder: &&mut Holder| holder.host == *host;
+                for holder in self.holders.iter_mut().flatten().filter(mine) {
+                    holder.lost.get_or_insert(world.now);
+                }
+            }
+            Seen::Released { host, group } => {
+                let holder = &mut self.holders[*group];
+                if holder.is_some_and(|holder| holder.host == *host) {
+                    *holder = None;
+                }
+            }
+            Seen::Taken { host, group } => {
+                self.judge(world, *host, *group, deaths)?;
+                let Some(daemon) = &world.hosts[*host].daemon else {
+                    return Ok(());
+                };
+                self.holders[*group] = Some(Holder {
+                    host: *host,
+                    generation: daemon.generation,
+                    lost: None,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        world: &World,
+        host: usize,
+        group: usize,
+        deaths: &Pairs<Option<Duration>>,
+    ) -> Result<(), String> {
+        let settings = &world.scenario.settings;
+        let taker = &world.hosts[host];
+        let Some(core) = taker.core() else {
+            return Ok(());
+        };
+        let key = &settings.groups[group].key;
+        let fenced = !settings.devices.is_empty() && settings.nice();
+        for (other, machine) in world.hosts.iter().enumerate() {
+            let state = machine.groups[group];
+            if other == host || !state.is_active() || state.left_behind {
+                continue;
+            }
+            let dead = core.view_of(&machine.name).is_some_and(|view| view.dead);
+            let death = *deaths.get(host, other);
+            let decided = death.is_some_and(|at| world.now <= at + DECISION_HOLDS);
+            if fenced {
+                return Err(format!(
+                    "{} takes {key}, which is {:?} on {}, though {} can be reset",
+                    taker.name, state.activity, machine.name, machine.name
+                ));
+            }
+            if !dead && !decided {
+                return Err(format!(
+                    "{} takes {key}, which is {:?} on {}, and does not hold that node dead",
+                    taker.name, state.activity, machine.name
+                ));
+            }
+        }
+        if let Some(holder) = self.holders[group]
+            && let Some(lost) = holder.lost
+            && holder.host != host
+        {
+            let view = core.view_of(&world.hosts[holder.host].name);
+            let told_dead = view.is_some_and(|view| view.dead)
+                || deaths.get(host, holder.host).is_some_and(|at| at >= lost);
+            let came_back = *self.heard.get(host, holder.host) > holder.generation;
+            if !told_dead && !came_back {
+                return Err(format!(
+                    "{} takes {key} of {}, which crashed {} ms ago, without having declared it dead",
+                    taker.name,
+                    world.hosts[holder.host].name,
+                    (world.now - lost).as_millis()
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! The command `ha-sim`, which `cargo xtask sim` runs: many seeds, or one with its story.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::checks::Violation;
+use crate::plan::Scenario;
+use crate::run::run;
+use crate::shrink::shrink;
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+Usage: cargo xtask sim [--nodes N] [--seeds COUNT] [--from SEED] [--jobs N]
+       cargo xtask sim [--nodes N] --seed SEED [--events N,N,...]
+
+Without --nodes: 100000 seeds with two nodes, then 20000 with three.
+
+  --nodes N      nodes, 2 to 16
+  --seeds COUNT  how many seeds
+  --from SEED    the first (1)
+  --jobs N       threads (as many as there are processors)
+  --keep-going   look for more seeds after the first that fails
+  --seed SEED    one run, with its story
+  --events N,... of its faults only these";
+
+/// Seeds of the run without arguments, by number of nodes.
+const WHOLE: [(usize, u64); 2] = [(2, 100_000), (3, 20_000)];
+
+/// Failing seeds told at most.
+const TOLD_MAX: usize = 20;
+
+/// What is wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    nodes: Option<usize>,
+    seeds: Option<u64>,
+    from: Option<u64>,
+    seed: Option<u64>,
+    events: Option<Vec<usize>>,
+    jobs: Option<usize>,
+    keep_going: bool,
+    help: bool,
+}
+
+fn wanted(arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Error> {
+    use lexopt::prelude::*;
+
+    let mut wanted = Wanted::default();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("nodes") => {
+                let nodes: usize = parser.value()?.parse()?;
+                if !(2..=16).contains(&nodes) {
+                    return Err("--nodes: 2 to 16".into());
+                }
+                wanted.nodes = Some(nodes);
+            }
+            Long("seeds") => wanted.seeds = Some(parser.value()?.parse()?),
+            Long("from") => wanted.from = Some(parser.value()?.parse()?),
+            Long("seed") => wanted.seed = Some(parser.value()?.parse()?),
+            Long("jobs") => wanted.jobs = Some(parser.value()?.parse()?),
+            Long("keep-going") => wanted.keep_going = true,
+            Long("events") => {
+                let list = parser.value()?.string()?;
+                let numbers = list.split(',').filter(|word| !word.is_empty());
+                let parsed: Result<_, _> = numbers.map(str::parse).collect();
+                wanted.events = Some(parsed.map_err(|_| "--events: numbers with commas")?);
+            }
+            Short('h') | Long("help") => wanted.help = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(wanted)
+}
+
+/// Does what the command line says. The exit code is 1 when a rule was broken, 2 for arguments that make no sense.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let wanted = match wanted(arguments) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            eprintln!("ha-sim: {error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if wanted.help {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let good = match wanted.seed {
+        Some(seed) => replay(wanted.nodes.unwrap_or(2), seed, wanted.events.as_deref()),
+        None => {
+            let runs = match (wanted.nodes, wanted.seeds) {
+                (None, None) => WHOLE.to_vec(),
+                (nodes, seeds) => vec![(nodes.unwrap_or(2), seeds.unwrap_or(1000))],
+            };
+            let mut good = true;
+            for (nodes, count) in runs {
+                good &= many(nodes, count, &wanted);
+            }
+            good
+        }
+    };
+    match good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// One run with its story.
+fn replay(nodes: usize, seed: u64, events: Option<&[usize]>) -> bool {
+    let mut scenario = Scenario::draw(nodes, seed);
+    if let Some(events) = events {
+        scenario = scenario.keep(events);
+    }
+    println!("{nodes} nodes, seed {seed}: {:?}", scenario.settings);
+    for (number, event) in &scenario.events {
+        let at = event.at.as_secs_f64() + crate::world::CLOCK_START.as_secs_f64();
+        println!("{number:3} at {at:.3}: {}", event.fault);
+    }
+    let outcome = run(&scenario, true);
+    print!("{}", outcome.timeline);
+    match &outcome.violation {
+        Some(violation) => println!("broken: {}: {}", violation.rule, violation.text),
+        None => println!(
+            "no rule broken; settled {:.1} s after the last fault",
+            outcome.settled_after.unwrap_or_default().as_secs_f64()
+        ),
+    }
+    outcome.violation.is_none()
+}
+
+/// What a thread has found.
+#[derive(Default)]
+struct Found {
+    time: Duration,
+    slowest: Duration,
+    broken: Vec<(u64, Violation)>,
+}
+
+/// Many seeds, on several threads.
+fn many(nodes: usize, count: u64, wanted: &Wanted) -> bool {
+    let from = wanted.from.unwrap_or(1);
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let jobs = wanted.jobs.unwrap_or(threads).max(1);
+    let began = Instant::now();
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let total = Mutex::new(Found::default());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                let mut found = Found::default();
+                while !stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        break;
+                    }
+                    try_seed(nodes, from + number, &mut found);
+                    if !found.broken.is_empty() && !wanted.keep_going {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                total.time += found.time;
+                total.slowest = total.slowest.max(found.slowest);
+                total.broken.extend(found.broken);
+            });
+        }
+    });
+    let mut found = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.broken.sort_by_key(|(seed, _)| *seed);
+    let real = began.elapsed().as_secs_f64();
+    let hours = found.time.as_secs_f64() / 3600.0;
+    let done = next.into_inner().min(count);
+    println!(
+        "{nodes} nodes: {done} seeds from {from}, {hours:.0} cluster-hours in {real:.0} s ({:.0} per minute), \
+         settled within {:.0} s, {} broken",
+        hours * 60.0 / real,
+        found.slowest.as_secs_f64(),
+        found.broken.len()
+    );
+    for (seed, violation) in found.broken.iter().take(TOLD_MAX) {
+        println!("seed {seed}: {}: {}", violation.rule, violation.text);
+    }
+    if let Some((seed, _)) = found.broken.first().filter(|_| !wanted.keep_going) {
+        let events = shrink(&Scenario::draw(nodes, *seed));
+        let list: Vec<String> = events.iter().map(usize::to_string).collect();
+        replay(nodes, *seed, Some(&events));
+        println!(
+            "once more: cargo xtask sim --nodes {nodes} --seed {seed} --events {}",
+            list.join(",")
+        );
+    }
+    found.broken.is_empty()
+}
+
+/// One of many. A core that panics has broken a rule, too.
+fn try_seed(nodes: usize, seed: u64, found: &mut Found) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        run(&Scenario::draw(nodes, seed), false)
+    }));
+    match outcome {
+        Ok(outcome) => {
+            found.time += outcome.time;
+            found.slowest = found.slowest.max(outcome.settled_after.unwrap_or_default());
+            if let Some(violation) = outcome.violation {
+                found.broken.push((seed, violation));
+            }
+        }
+        Err(_) => found.broken.push((
+            seed,
+            Violation {
+                rule: "no panic",
+                text: "the core panicked; see above".to_owned(),
+            },
+        )),
+    }
+}
