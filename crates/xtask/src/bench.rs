@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measurements that take minutes, beside the legacy and others in the same run. No part of the tests.
+//! `cargo xtask bench`, `chaos` and `soak`: programs of the laboratory that run for minutes or hours. No part of the tests.
 
 use std::process::ExitCode;
 
@@ -25,12 +25,36 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         None => return Err(Failure::Usage("measure what?".into())),
     }
     debian::provide(&[debian::LAB, debian::KERNEL, debian::DIRECTORS])?;
+    program("directors", arguments)
+}
+
+/// Runs `chaos` with the rest of the command line: a pair under real faults.
+///
+/// # Errors
+/// What went wrong with packages or the installation, or what the run found.
+pub fn chaos(arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
+    debian::provide(&[debian::LAB, debian::TESTS])?;
+    debian::provide_where_possible(debian::CHAOS);
+    program("chaos", arguments)
+}
+
+/// Runs `soak` with the rest of the command line: some nodes for a long time.
+///
+/// # Errors
+/// As [`chaos`].
+pub fn soak(arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
+    debian::provide(&[debian::LAB, debian::TESTS])?;
+    program("soak", arguments)
+}
+
+/// Installs our tree and runs one of the programs, optimised, with the rest of the command line.
+fn program(name: &str, mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
     for note in install::install(&cargo::stage(), LibDir::Lib64, Profile::Release)? {
         println!("note: {note}");
     }
     let mut bench = cargo::command();
     bench
-        .args(["bench", "-p", "ha-lab", "--bench", "directors", "--"])
+        .args(["bench", "-p", "ha-lab", "--bench", name, "--"])
         .args(arguments.raw_args()?);
     cargo::run(&mut bench)?;
     Ok(ExitCode::SUCCESS)

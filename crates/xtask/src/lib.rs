@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `demo` | [`demo`]: the article's pair of directors, live |
 //! | `test` | [`test`]: every test there is |
-//! | `bench` | [`bench`]: measurements beside the legacy |
+//! | `bench`, `chaos`, `soak` | [`bench`]: measurements beside the legacy, and long runs |
 //! | `sim` | [`sim`]: clusters simulated from seeds, with judges |
 //! | `install` | [`install`]: a complete tree at the legacy's paths |
 //!
@@ -43,6 +43,14 @@ Usage: cargo xtask COMMAND
   bench ldirectord [--servers N,...] [--runs N] [--patience SECONDS]
         Measure ldirectord beside Debian's ldirectord and keepalived, in a user-mode kernel, for six minutes.
 
+  chaos [--minutes M] [--seed S] [--pair ours|ours+legacy|legacy+ours|legacy] [--failback on|off|legacy] [--report FILE]
+        A pair of nodes under real faults, one after the other as the seed wants it (default: ours, 30 minutes).
+
+  soak [--hours H | --minutes M] [--nodes N] [--legacy K] [--busy] [--keepalive MS] [--deadtime MS] [--report FILE]
+        N nodes, the last K of them of the legacy, for a long time; nobody may be declared dead, and what the daemons
+        use must not grow (default: 2 nodes of ours, 10 minutes, 100 ms and 1000 ms).
+        --busy    something else keeps all processors busy
+
   sim [--nodes N] [--seeds COUNT] [--from SEED] | --seed SEED
         Simulate clusters with every kind of fault, and judge each step. --help tells more.
 
@@ -64,6 +72,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure
             Some("demo") => demo::run(parser),
             Some("test") => test::run(parser),
             Some("bench") => bench::run(parser),
+            Some("chaos") => bench::chaos(parser),
+            Some("soak") => bench::soak(parser),
             Some("sim") => sim::run(parser),
             Some("install") => install::run(parser),
             Some("help") => help(),

@@ -71,6 +71,32 @@ impl Lab {
         })
     }
 
+    /// Undoes the cut and the loss of one network card of a host (or of all).
+    ///
+    /// # Errors
+    /// When the bridge cannot be changed.
+    pub fn restore(&self, host: &Host, nic: Option<&str>) -> Result<()> {
+        let ports = host.ports(nic);
+        self.change(|faults| {
+            faults.loss.retain(|port, _| !ports.contains(port));
+            faults.cut.retain(|port| !ports.contains(port));
+        })
+    }
+
+    /// Undoes [`Lab::part`].
+    ///
+    /// # Errors
+    /// When the bridge cannot be changed.
+    pub fn join(&self, one: &Host, other: &Host) -> Result<()> {
+        let (ones, others) = (one.ports(None), other.ports(None));
+        let between = |from: &String, to: &String| ones.contains(from) && others.contains(to);
+        self.change(|faults| {
+            faults
+                .apart
+                .retain(|(from, to)| !between(from, to) && !between(to, from));
+        })
+    }
+
     /// Undoes every fault of the network.
     ///
     /// # Errors

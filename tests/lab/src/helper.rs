@@ -9,7 +9,8 @@ use std::process::exit;
 
 use crate::machine::{self, GuestProgram, guest, keeper};
 use crate::{
-    LabError, Result, api_client, browser, crowd, init, namespaces, probe, rootfs, send, web,
+    LabError, Result, api_client, browser, crowd, init, listener, namespaces, probe, rootfs, send,
+    spinner, web,
 };
 
 /// The first argument of a helper process.
@@ -56,6 +57,8 @@ pub fn run_if_helper_or(programs: &[GuestProgram]) {
         "browse" => browser::run(&options),
         "api-client" => api_client::run(&options),
         "crowd" => crowd::run(&options),
+        "listen" => listener::run(&options),
+        "spin" => spinner::run(&options),
         _ => Err(LabError::unexpected(format!(
             "unknown helper role {role:?}"
         ))),

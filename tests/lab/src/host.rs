@@ -1,6 +1,7 @@
 //! One machine of the laboratory.
 
 use std::fmt::Write as _;
+use std::io::{Read, Seek, SeekFrom};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct HostSpec {
     name: String,
     implementation: Option<Implementation>,
     nics: Vec<Nic>,
+    disk_mib: Option<u32>,
+    captures: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ impl HostSpec {
             name: name.to_owned(),
             implementation: None,
             nics: Vec::new(),
+            disk_mib: None,
+            captures: true,
         }
     }
 
@@ -39,6 +44,21 @@ impl HostSpec {
     #[must_use]
     pub fn runs(mut self, implementation: Implementation) -> Self {
         self.implementation = Some(implementation);
+        self
+    }
+
+    /// `/var/log` and `/var/lib/heartbeat` are disks of their own of this size each, so that they can be full
+    /// ([`Host::fill_disk`]).
+    #[must_use]
+    pub fn disks(mut self, mib: u32) -> Self {
+        self.disk_mib = Some(mib);
+        self
+    }
+
+    /// Heartbeat packets are not recorded: for runs of hours, and where the recorder would cost too much.
+    #[must_use]
+    pub fn without_capture(mut self) -> Self {
+        self.captures = false;
         self
     }
 
@@ -90,6 +110,9 @@ impl Host {
             number,
             power: Mutex::new(None),
         };
+        if let Some(mib) = host.spec.disk_mib {
+            host.make_disks(mib)?;
+        }
         host.boot()?;
         Ok(host)
     }
@@ -180,6 +203,9 @@ impl Host {
         ];
         if self.is_ours() {
             arguments.push("layers=ours".into());
+        }
+        if !self.spec.captures {
+            arguments.push("capture=no".into());
         }
         if self.lab.rootless {
             arguments.push("rootless=yes".into());
@@ -453,6 +479,24 @@ impl Host {
         std::fs::read(path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
+    }
+
+    /// What has been added to the log file since it had `length` bytes, up to the last whole line, and its length there.
+    pub fn log_since(&self, length: u64) -> (String, u64) {
+        let path = self.lab.host_dir(self.name()).join("log/ha-log");
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = std::fs::File::open(path)
+            && file.seek(SeekFrom::Start(length)).is_ok()
+        {
+            let _ = file.read_to_end(&mut bytes);
+        }
+        let whole = bytes
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        bytes.truncate(whole);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        (text, length + whole as u64)
     }
 
     /// The heartbeat packets that this host sent and received since its making.

@@ -89,11 +89,13 @@ impl Init {
             .doing(|| "signalfd".into())?;
         let echo = UdpSocket::bind(("0.0.0.0", ECHO_PORT)).doing(|| "echo socket".into())?;
         echo.set_nonblocking(true).doing(|| "echo socket".into())?;
+        // A packet socket without a protocol sees nothing.
+        let wanted = options.find("capture") != Some("no");
         let packets = socket(
             AddressFamily::Packet,
             SockType::Datagram,
             SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            SockProtocol::EthAll,
+            wanted.then_some(SockProtocol::EthAll),
         )
         .doing(|| "packet socket".into())?;
         Ok(Init {

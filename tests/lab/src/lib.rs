@@ -28,8 +28,10 @@
 mod api_client;
 mod browser;
 mod capture;
+pub mod chaos;
 mod control;
 mod crowd;
+mod disk;
 mod error;
 mod exec;
 mod fault;
@@ -40,13 +42,17 @@ mod hostfs;
 mod implementation;
 mod init;
 mod lab;
+mod listener;
 mod machine;
 mod namespaces;
 mod probe;
 mod recorder;
 mod rootfs;
 mod send;
+pub mod soak;
+mod spinner;
 mod test_rsc;
+mod vitals;
 mod wait;
 mod web;
 
@@ -54,6 +60,7 @@ pub use api_client::{ApiClient, ApiMessage};
 pub use browser::{Browser, Request};
 pub use capture::{CapturedPacket, Direction};
 pub use crowd::Crowd;
+pub use disk::Disk;
 pub use error::LabError;
 pub use exec::Output;
 pub use fault::Loss;
@@ -63,11 +70,14 @@ pub use host::{Host, HostSpec, PowerUp};
 pub use implementation::Implementation;
 pub use init::ECHO_PORT;
 pub use lab::{Lab, LabOptions};
+pub use listener::{Intervals, Listener};
 pub use machine::{
     COMMAND_LIMIT, GuestJob, GuestProgram, KernelOptions, UserModeKernel, check_user_mode_kernel,
 };
 pub use probe::{Gap, Probe, ProbeReport};
+pub use spinner::Spinner;
 pub use test_rsc::{Misbehaviour, TestRsc, TestRscCall};
+pub use vitals::Vitals;
 pub use wait::{millis, seconds, wait_until};
 pub use web::WebServer;
 
