@@ -17,6 +17,6 @@ mod verdict;
 pub use checker::{Checker, Outcome, Settings};
 pub use conversation::{Conversation, Effect, Effects, Event, Host, Target, Transport};
 pub use pattern::{Pattern, PatternError};
-pub use protocols::{Environment, Seed};
+pub use protocols::{Environment, Seed, conversation};
 pub use validate::validate;
 pub use verdict::Verdict;

@@ -4,7 +4,7 @@
 //! The crate has a pure half and a half that talks to the kernel:
 //!
 //! * pure: [`ArpFrame`] and [`advertisement`] (bytes of a frame), [`Announcement`] (when to send which frame), [`RivalWatch`] (who else claims
-//!   an address of ours), [`route::select`] (which route leads to an address);
+//!   an address of ours), [`route::select`] (which route leads to an address), [`netlink_decode`] (what the kernel answers);
 //! * kernel: [`Netlink`] (ask and change), [`ArpSocket`] (send and hear frames), [`pidfile`] (the pid file by which
 //!   announcing processes of either implementation find and replace each other), [`Ipvs`] (read and change the table whose
 //!   values are in the crate `ipvs`), [`ipvs_sysctl`] (its switches), [`NetworkMonitor`] (notices that something changed).
@@ -23,7 +23,7 @@ mod kernel_socket;
 mod link;
 mod neighbour;
 mod netlink;
-mod netlink_decode;
+pub mod netlink_decode;
 mod network_monitor;
 pub mod pidfile;
 mod rival;

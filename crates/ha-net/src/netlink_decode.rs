@@ -29,7 +29,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 
 /// An RTM_NEWLINK. `None` when it has no readable name.
-pub(crate) fn link(payload: &[u8]) -> Option<Link> {
+pub fn link(payload: &[u8]) -> Option<Link> {
     let header = LinkHeader::parse(payload).ok()?;
     let mut name = None;
     let mut mac = None;
@@ -56,7 +56,7 @@ pub(crate) fn link(payload: &[u8]) -> Option<Link> {
 }
 
 /// An RTM_NEWADDR. `None` when it has no address.
-pub(crate) fn address(payload: &[u8]) -> Option<Address> {
+pub fn address(payload: &[u8]) -> Option<Address> {
     let header = AddressHeader::parse(payload).ok()?;
     let mut prefix_end = None;
     let mut local = None;
@@ -95,7 +95,7 @@ pub(crate) fn address(payload: &[u8]) -> Option<Address> {
 }
 
 /// An RTM_NEWROUTE. `None` unless it is an IPv4 unicast route of the main table that leaves through an interface.
-pub(crate) fn route(payload: &[u8]) -> Option<Route> {
+pub fn route(payload: &[u8]) -> Option<Route> {
     let header = RouteHeader::parse(payload).ok()?;
     if header.address_family != AddressFamily::Inet || header.kind != RouteType::Unicast {
         return None;
@@ -139,7 +139,7 @@ pub(crate) fn route(payload: &[u8]) -> Option<Route> {
 
 /// An RTM_NEWROUTE with everything in it. `None` unless it is a default route of the main table. An attribute that does not
 /// parse is lost.
-pub(crate) fn default_route(payload: &[u8]) -> Option<DefaultRoute> {
+pub fn default_route(payload: &[u8]) -> Option<DefaultRoute> {
     let header = RouteHeader::parse(payload).ok()?;
     if header.address_family != AddressFamily::Inet {
         return None;

@@ -63,7 +63,7 @@ pub struct Environment {
 ///
 /// # Errors
 /// The check cannot even begin; the verdict says why.
-pub(crate) fn conversation(
+pub fn conversation(
     negotiate: &Negotiate,
     address: IpAddr,
     port: u16,
