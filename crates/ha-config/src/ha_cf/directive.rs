@@ -338,6 +338,50 @@ mod tests {
         }
     }
 
+    fn page(name: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(name);
+        std::fs::read_to_string(&path).unwrap()
+    }
+
+    #[test]
+    fn the_compatibility_page_tells_the_standing_of_every_directive() {
+        let page = page("docs/compatibility.md");
+        let section = page
+            .split("\n## ")
+            .find(|section| section.starts_with("Directives of ha.cf\n"))
+            .unwrap();
+        let mut told: Vec<&str> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next())
+            .flat_map(|cell| cell.split('`').step_by(2))
+            .filter(|word| !word.is_empty())
+            .collect();
+        told.sort_unstable();
+        let mut known: Vec<&str> = DIRECTIVES.iter().map(|one| one.name).collect();
+        // Another word for bcast, and media that no build for 2.1.4's systems had.
+        known.extend(["udp", "hbaping", "openais", "rds", "tipc"]);
+        known.sort_unstable();
+        assert_eq!(told, known);
+    }
+
+    #[test]
+    fn the_manual_describes_every_directive() {
+        let page = page("compat/man/ha.cf.5");
+        let described = |name: &str| {
+            page.lines()
+                .filter(|line| line.starts_with(".It Ic ") || line.starts_with(".Ic "))
+                .any(|line| line.split_whitespace().any(|word| word == name))
+        };
+        let missing: Vec<&str> = DIRECTIVES
+            .iter()
+            .map(|one| one.name)
+            .filter(|name| !described(name))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
     #[test]
     fn typing_mistakes_are_understood() {
         assert_eq!(nearest("Keepalive"), Some("keepalive"));
