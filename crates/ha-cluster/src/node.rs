@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::tracking::Tracking;
-use crate::{NodeKind, NodeSpec};
+use crate::{Hold, NodeKind, NodeSpec};
 
 /// Status words of `wire-protocol.md` 6.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub(crate) struct Node {
     pub(crate) has_resources: bool,
     /// Its last word on what it holds, since we started, it started, or it was declared dead, was of a state that lasts.
     pub(crate) told_holdings: bool,
+    /// What it said last that it holds, in its own view. Only of use where there are several others.
+    pub(crate) claim: Hold,
     /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
     /// overtaken, must not put the clock back.
     pub(crate) resource_seq: u64,
@@ -130,6 +132,7 @@ impl Node {
             introduce_at: None,
             has_resources: false,
             told_holdings: false,
+            claim: Hold::NONE,
             resource_seq: 0,
             tracking: Tracking::new(ack_trigger),
             acknowledged: 0,

@@ -1,7 +1,7 @@
 //! Taking over from a node that died or left (`resource-protocol.md` 2.4.3, 2.4.7, 2.9).
 
 use crate::core::Core;
-use crate::node::Status;
+use crate::node::{Node, Status};
 use crate::resources::{RState, Standby};
 use crate::{Hold, NodeKind};
 
@@ -15,6 +15,7 @@ impl Core {
             }
         }
         self.rsc.moved.clear();
+        self.forget_claim(name);
         if self.shutdown.wanted() {
             // The legacy leaves OSTABLE false here and waits an hour for a word from the dead (2.7).
             if self.live_peer_count() == 0 {
@@ -85,7 +86,11 @@ impl Core {
         self.notify_dead(name, false);
         if self.nice() {
             self.rsc.ihold.foreign = true;
-            self.rsc.ohold = Hold::NONE;
+            self.rsc.ohold = if self.is_crowd() {
+                self.claims_of_the_crowd()
+            } else {
+                Hold::NONE
+            };
             self.rsc.ostable = true;
             self.rsc.takeover_in_progress = true;
         }
@@ -96,6 +101,28 @@ impl Core {
     /// each of them keeps them.
     pub(crate) fn is_crowd(&self) -> bool {
         self.nodes.iter().filter(|node| !node.is_ping()).count() > 2
+    }
+
+    /// What the other nodes hold, in their view, as if they were one: our groups are held if anybody holds what is not his
+    /// own, and somebody lacks his own unless all have theirs.
+    pub(crate) fn claims_of_the_crowd(&self) -> Hold {
+        let live = || self.peers().filter(|node| node.status.live());
+        Hold {
+            local: live().all(|node| node.claim.local),
+            foreign: live().any(|node| node.claim.foreign),
+        }
+    }
+
+    /// Somebody active in a crowd has not said yet what he holds for good.
+    pub(crate) fn some_of_the_crowd_are_silent(&self) -> bool {
+        let silent = |node: &Node| node.status == Status::Active && !node.told_holdings;
+        self.is_crowd() && self.peers().any(silent)
+    }
+
+    fn forget_claim(&mut self, name: &str) {
+        if let Some(node) = self.find_mut(name) {
+            node.claim = Hold::NONE;
+        }
     }
 
     /// Who else takes what `gone` held: of all active nodes the first in configuration order, which all share. None if
@@ -142,6 +169,7 @@ impl Core {
         }
         self.fencing_excused(source);
         self.holdings_told(source, true);
+        self.forget_claim(source);
         self.rsc.ostable = false;
         self.rsc.ohold = Hold::NONE;
         self.info(format!("Received shutdown notice from '{source}'."));

@@ -318,7 +318,14 @@ impl Core {
             self.rsc.ihold = update(self.rsc.ihold);
             self.own_resource(message.text("info"));
         } else {
-            self.rsc.ohold = update(self.rsc.ohold);
+            if self.is_crowd() {
+                if let Some(node) = self.find_mut(source) {
+                    node.claim = update(node.claim);
+                }
+                self.rsc.ohold = self.claims_of_the_crowd();
+            } else {
+                self.rsc.ohold = update(self.rsc.ohold);
+            }
             // Who has not acquired anything yet holds nothing either, but is about to.
             let settled = message.text("isstable") == Some("1");
             let leaving = message.text("info") == Some("shutdown");
@@ -380,6 +387,10 @@ impl Core {
             self.release_left_behind();
         }
         if matches!(self.rsc.state, RState::Stable | RState::Shutdown) || !self.rsc.ostable {
+            return;
+        }
+        if self.some_of_the_crowd_are_silent() {
+            // Whoever has our groups may be among them. The timer of the first acquisition bounds this.
             return;
         }
         self.info("remote resource transition completed.");

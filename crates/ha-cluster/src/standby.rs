@@ -83,6 +83,9 @@ impl Core {
             (Standby::Not, "me", true) => {
                 self.standby_begins(source, kind, Standby::Me, ANSWER_WAIT);
             }
+            // Of several others only those take who lack what is given.
+            (Standby::Not, "me", false)
+                if self.is_crowd() && kind == Hold::FOREIGN && self.rsc.ihold.local => {}
             (Standby::Not, "me", false) => {
                 self.standby_begins(source, kind, Standby::Other, RELEASE_WAIT);
                 // What failed over there and fails here too is not sent back.

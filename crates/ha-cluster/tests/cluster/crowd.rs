@@ -86,3 +86,28 @@ fn a_node_that_returns_leads_to_one_holder() {
         world.assert_holders(&[("B", "b"), ("C", "c")]);
     }
 }
+
+/// Who answers last must not decide: only one of them has what the returning node owns.
+#[test]
+fn whichever_node_returns_and_whoever_answers_last_there_is_one_holder() {
+    for mode in MODES {
+        for count in [3, 4, 6] {
+            for dead in 0..count {
+                let mut world = World::settled(count, failback(mode));
+                world.power_cut(dead);
+                world.run(secs(15));
+                world.start(dead);
+                world.run(secs(60));
+                assert_views(&world);
+                for (owner, key) in &world.groups {
+                    let holders = world.holders(key);
+                    assert_eq!(
+                        holders.len(),
+                        1,
+                        "{mode:?} {count} {dead} {owner}: {holders:?}"
+                    );
+                }
+            }
+        }
+    }
+}
