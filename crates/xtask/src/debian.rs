@@ -134,12 +134,6 @@ pub(crate) const SERVERS: &[Need] = &[
     },
 ];
 
-/// What lets the calendar of single processes jump, for `chaos`.
-pub(crate) const CHAOS: &[Need] = &[Need {
-    proof: "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    package: "libfaketime",
-}];
-
 /// Directors to compare ours with.
 pub(crate) const DIRECTORS: &[Need] = &[
     Need {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::evidence::Evidence;
-use super::outages::Outage;
+use super::outages::{OUTAGE_MIN, Outage};
 use super::performance::{Played, RECOVERY_LIMIT};
 use super::site::GROUPS;
 use super::watcher::{Double, Knowledge, Seen};
@@ -133,7 +133,7 @@ impl Findings {
                 outages().count(),
                 secs(all),
                 worst.map_or_else(String::new, |outage| secs(outage.length)),
-                worst.map_or_else(String::new, |outage| self.during(outage.begin)),
+                worst.map_or_else(String::new, |outage| self.during(outage.begin + OUTAGE_MIN)),
             );
         }
         let _ = writeln!(text, "\n{} answers in all.\n", self.answers);

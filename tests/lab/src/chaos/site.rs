@@ -1,6 +1,5 @@
 //! The pair under chaos: two nodes, a client, a group for each node; and how a node is put right.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::plan::NODES;
@@ -28,8 +27,11 @@ pub(crate) const GROUPS: [Group; 2] = [
     },
 ];
 
-/// What is added to the calendar of a host's daemons, in seconds.
+/// What is added to the calendar of a host's daemons, in seconds. Nothing while there is no file.
 pub(crate) const CALENDAR: &str = "/etc/calendar-offset";
+
+/// Where a host has the library that adds it.
+const CALENDAR_LIBRARY: &str = "/usr/local/lib/calendar.so";
 
 /// Where the number of a host's syslog is.
 pub(crate) const SYSLOG_PID: &str = "/run/syslog.pid";
@@ -42,14 +44,14 @@ pub(crate) struct Site {
     pub(crate) lab: Lab,
     pub(crate) nodes: [Arc<Host>; 2],
     pub(crate) client: Arc<Host>,
-    /// libfaketime, if this machine has it.
-    calendar: Option<String>,
+    /// The library that gives a process a calendar of its own, if it was built.
+    calendar: Option<Vec<u8>>,
 }
 
 impl Site {
     /// Makes the hosts and configures them; nothing is started.
     pub(crate) fn new(pair: [Implementation; 2], failback: &str) -> Result<Site> {
-        let calendar = faketime();
+        let calendar = calendar();
         for implementation in pair {
             implementation.check_available()?;
         }
@@ -88,7 +90,9 @@ impl Site {
             host.write("/etc/ha.d/haresources", &groups.concat())?;
             let keys = Authkeys::new("sha1", "the secret");
             host.write_mode("/etc/ha.d/authkeys", keys.text(), 0o600)?;
-            host.write(CALENDAR, "+0")?;
+            if let Some(library) = &site.calendar {
+                host.write_octets(CALENDAR_LIBRARY, library, 0o755)?;
+            }
             TestRsc::install(host)?;
         }
         Ok(site)
@@ -112,12 +116,10 @@ impl Site {
     pub(crate) fn start(&self, host: &Arc<Host>) -> Result<()> {
         start_syslog(host)?;
         let daemon = host.daemon()?;
-        let environment = self.calendar.as_ref().map_or_else(String::new, |library| {
-            format!(
-                "LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={CALENDAR} FAKETIME_CACHE_DURATION=1 \
-                 FAKETIME_DONT_FAKE_MONOTONIC=1 "
-            )
-        });
+        let environment = match self.calendar {
+            Some(_) => format!("LD_PRELOAD={CALENDAR_LIBRARY} "),
+            None => String::new(),
+        };
         host.sh(&format!("{environment}exec {daemon}"))?;
         host.sh(&format!(
             "[ -e /run/asking ] && exit 0
@@ -199,16 +201,9 @@ pub(crate) fn signal(host: &Arc<Host>, signal: &str) -> Result<()> {
         .map(drop)
 }
 
-/// The library that makes a process see another calendar.
-fn faketime() -> Option<String> {
-    let mut places = std::fs::read_dir("/usr/lib")
-        .into_iter()
-        .flatten()
-        .flatten();
-    places.find_map(|place| {
-        let library = place.path().join("faketime/libfaketimeMT.so.1");
-        Path::new(&library)
-            .exists()
-            .then(|| library.to_string_lossy().into_owned())
-    })
+/// The library of `tests/calendar`, which lies beside the directory of this program when both were built optimised.
+fn calendar() -> Option<Vec<u8>> {
+    let program = std::env::current_exe().ok()?;
+    let built = program.ancestors().nth(2)?;
+    std::fs::read(built.join("libha_lab_calendar.so")).ok()
 }

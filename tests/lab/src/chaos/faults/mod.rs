@@ -114,6 +114,12 @@ fn pick<T: Copy, const N: usize>(all: [T; N], choice: u64) -> T {
     all[usize::try_from(choice % N as u64).unwrap_or(0)]
 }
 
+/// What a daemon says that could not serve its local clients for a while.
+const CLIENT_GAVE_UP: Known = Known {
+    text: "cannot add client()",
+    reason: "a client gave up while the daemon could not serve it",
+};
+
 /// What both sides say when a time without hearing each other is over.
 pub(crate) const REUNION: &[Known] = &[
     Known {
@@ -148,4 +154,5 @@ pub(crate) const REUNION: &[Known] = &[
         text: "Ignored standby message",
         reason: "an answer of the time before",
     },
+    CLIENT_GAVE_UP,
 ];
