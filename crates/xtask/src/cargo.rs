@@ -78,7 +78,7 @@ pub(crate) fn stage() -> PathBuf {
 }
 
 /// cargo's target directory. We live in it ourselves, and cargo marks it; this finds it wherever it was configured.
-fn target_directory() -> PathBuf {
+pub(crate) fn target_directory() -> PathBuf {
     let own = std::env::current_exe().ok();
     let marked = own
         .iter()

@@ -134,6 +134,12 @@ pub(crate) const SERVERS: &[Need] = &[
     },
 ];
 
+/// What compiles libFuzzer.
+pub(crate) const FUZZING: &[Need] = &[Need {
+    proof: "g++",
+    package: "g++",
+}];
+
 /// Directors to compare ours with.
 pub(crate) const DIRECTORS: &[Need] = &[
     Need {

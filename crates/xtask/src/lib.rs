@@ -6,6 +6,7 @@
 //! | `test` | [`test`]: every test there is |
 //! | `bench`, `chaos`, `soak` | [`bench`]: measurements beside the legacy, and long runs |
 //! | `sim` | [`sim`]: clusters simulated from seeds, with judges |
+//! | `fuzz`, `sanitize` | [`fuzz`]: decoders and parsers under libFuzzer, and tests under AddressSanitizer |
 //! | `install` | [`install`]: a complete tree at the legacy's paths |
 //!
 //! Every command sets up what it needs.
@@ -19,6 +20,7 @@ mod cargo;
 mod debian;
 pub mod demo;
 mod failure;
+pub mod fuzz;
 pub mod install;
 #[cfg(test)]
 mod scratch;
@@ -54,6 +56,13 @@ Usage: cargo xtask COMMAND
   sim [--nodes N] [--seeds COUNT] [--from SEED] | --seed SEED
         Simulate clusters with every kind of fault, and judge each step. --help tells more.
 
+  fuzz [--time T] [--jobs N] [--sanitizer address] [TARGET...] | --list | --replay FILE TARGET
+        Build the fuzz targets and run each for T (seconds, or 10m, 2h; default 60), N at a time (default: one for each
+        processor). Ends with 1 if anything was found, and says how to see it again.
+
+  sanitize [PACKAGE...]
+        Run the tests of the packages that have `unsafe` in them under AddressSanitizer.
+
   install --destdir DIR [--libdir lib64|lib] [--debug]
         Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
         --libdir  the machine's library directory (default lib64)
@@ -75,6 +84,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure
             Some("chaos") => bench::chaos(parser),
             Some("soak") => bench::soak(parser),
             Some("sim") => sim::run(parser),
+            Some("fuzz") => fuzz::run(parser),
+            Some("sanitize") => fuzz::sanitize(parser),
             Some("install") => install::run(parser),
             Some("help") => help(),
             _ => Err(Failure::Usage(format!(

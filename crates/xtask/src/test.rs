@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::cargo::{self, Profile};
 use crate::install::{self, LibDir};
-use crate::{Failure, debian};
+use crate::{Failure, debian, fuzz};
 
 mod tally;
 
@@ -35,7 +35,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         }
     }
     let passed_before = tally.passed;
-    debian::provide(&[debian::LAB, debian::TESTS, debian::KERNEL])?;
+    debian::provide(&[debian::LAB, debian::TESTS, debian::KERNEL, debian::FUZZING])?;
     debian::provide_where_possible(debian::SERVERS);
 
     println!("== tests of the crates");
@@ -55,6 +55,11 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
     lab.args(["test", "-p", "ha-lab", "--lib", "--no-fail-fast", "--"])
         .args(&filters);
     observe(lab, &mut tally)?;
+
+    if filters.is_empty() {
+        println!("== fuzz targets over their seeds");
+        fuzz_targets(&mut tally)?;
+    }
 
     println!("== compliance: the installed tree in network namespaces");
     for note in install::install(&cargo::stage(), LibDir::Lib64, Profile::Release)? {
@@ -98,6 +103,21 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// Builds the fuzz targets and has each take its seeds; making up new inputs is for `cargo xtask fuzz`.
+fn fuzz_targets(tally: &mut Tally) -> Result<(), Failure> {
+    if !fuzz::can_build() {
+        tally.skip("fuzz targets: there is no C++ compiler for libFuzzer".into());
+        return Ok(());
+    }
+    fuzz::over_seeds(|name, result| match result {
+        Ok(()) => tally.passed += 1,
+        Err(text) => {
+            println!("{text}");
+            tally.fail(format!("fuzz target {name}"));
+        }
     })
 }
 

@@ -299,11 +299,15 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     // `keepalive=2` and the like: the name is there, the separator is not one.
     let stem = name.split(['=', ':', ',', ';']).next().unwrap_or_default();
+    let length = stem.chars().count();
+    let differences_max = length / 4;
     let candidates = DIRECTIVES
         .iter()
+        // So many letters more or less are as many differences; a file of noise is not to take minutes.
+        .filter(|directive| directive.name.len().abs_diff(length) <= differences_max)
         .map(|directive| (edit_distance(stem, directive.name), directive.name));
     let (distance, nearest) = candidates.min()?;
-    (distance <= stem.chars().count() / 4).then_some(nearest)
+    (distance <= differences_max).then_some(nearest)
 }
 
 /// Levenshtein distance; names are short, the first 64 characters tell enough.

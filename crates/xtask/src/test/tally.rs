@@ -21,6 +21,12 @@ impl Tally {
         self.failures.push(name);
     }
 
+    /// Counts something that cannot be tried here, with the reason.
+    pub(super) fn skip(&mut self, what: String) {
+        self.skipped += 1;
+        self.skips.push(what);
+    }
+
     /// Takes in one line of output.
     pub(super) fn take(&mut self, line: &str) {
         if let Some(counts) = line.strip_prefix("test result: ") {
