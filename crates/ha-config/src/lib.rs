@@ -47,6 +47,7 @@ pub use ha_cf::model::{
     UuidFrom,
 };
 pub use ha_cf::{node_names, parse_ha_cf};
+pub use ha_wire::wipe;
 pub use haresources::{Group, HaResources, ResourceWord};
 pub use listing::{defaults_table, defaults_wiki, effective_configuration};
 pub use load::{Config, ConfigFiles, FileContent, LoadOptions, Loaded, load};

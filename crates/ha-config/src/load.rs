@@ -34,6 +34,13 @@ impl FileContent {
         }
     }
 
+    /// Overwrites what was read, once it has been understood: a file of keys must not stay in freed memory.
+    pub fn wipe(&mut self) {
+        if let FileContent::Read { bytes, .. } = self {
+            ha_wire::wipe(bytes);
+        }
+    }
+
     /// A file that is not there.
     pub fn missing() -> Self {
         FileContent::Unreadable(OsError::from_errno(OsError::ENOENT))

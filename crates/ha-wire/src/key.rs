@@ -79,10 +79,15 @@ impl Eq for Secret {}
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.0.fill(0);
-        // Without a reader the compiler may leave out writes to memory that is about to be freed.
-        black_box(&self.0);
+        wipe(&mut self.0);
     }
+}
+
+/// Overwrites what was secret. For buffers that are about to be freed, such as a file of keys that has been read.
+pub fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    // Without a reader the compiler may leave out writes to memory that is about to be freed.
+    black_box(bytes);
 }
 
 /// One line of `authkeys`.

@@ -44,7 +44,7 @@ pub use decode::{decode_datagram, decode_datagram_into, decode_plain, decode_pla
 pub use encode::{encode_client, encode_datagram, encode_plain, encode_serial};
 pub use envelope::{CompressedEnvelope, Envelope, decode_full, reencode};
 pub use error::{AuthCause, AuthFailure, DecodeError, EncodeError, FieldProblem};
-pub use key::{Key, KeyRing, Method, Secret};
+pub use key::{Key, KeyRing, Method, Secret, wipe};
 pub use legacy_log::Severity;
 pub use limits::{
     LIST_MAX, MAX_AUTH_INDEX, MAX_DEPTH, MAX_MESSAGE, MAX_UNCOMPRESSED, NODE_NAME_MAX,

@@ -119,8 +119,9 @@ fn check_configuration(managed: bool) -> Verdict {
 }
 
 fn check_keys(stamps: Stamps) -> Verdict {
-    let parsed = match files::content(paths::AUTHKEYS) {
-        FileContent::Read { bytes, mode } => parse_authkeys(&bytes, mode, paths::AUTHKEYS),
+    let mut content = files::content(paths::AUTHKEYS);
+    let parsed = match &content {
+        FileContent::Read { bytes, mode } => parse_authkeys(bytes, *mode, paths::AUTHKEYS),
         FileContent::Unreadable(error) => {
             let text = format!("Cannot open keyfile [{}]: {error}", paths::AUTHKEYS);
             return Verdict::Refused(vec![Diagnostic::ours(
@@ -130,6 +131,7 @@ fn check_keys(stamps: Stamps) -> Verdict {
             )]);
         }
     };
+    content.wipe();
     match parsed.value {
         Some(keys) => Verdict::NewKeys {
             keys: Box::new(keys),

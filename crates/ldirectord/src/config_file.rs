@@ -29,6 +29,8 @@ pub(crate) struct ConfigFile {
 pub(crate) struct Stamp {
     modified: (i64, i64),
     digest: u64,
+    /// Others than owner and group may read it. A change of rights alone is no reason to load it again.
+    for_everybody: bool,
 }
 
 /// A file that was read.
@@ -75,8 +77,10 @@ impl ConfigFile {
     pub(crate) fn load(&self) -> Loaded {
         let pid = std::process::id();
         match read(&self.path) {
-            Ok((bytes, stamp)) => {
+            Ok((mut bytes, stamp)) => {
                 let parsed = parse(&bytes, &self.name, &Machine::default());
+                let told = stamp.for_everybody && has_passwords(&bytes);
+                ha_config::wipe(&mut bytes);
                 let (remarks, diagnostics): (Vec<_>, Vec<_>) =
                     parsed.diagnostics.iter().partition(|said| {
                         said.origin == Origin::Ours && said.severity > Severity::Error
@@ -86,10 +90,17 @@ impl ConfigFile {
                         .map(|said| legacy_text(said, pid))
                         .collect()
                 };
+                let mut remarks: Vec<String> = texts(remarks);
+                if told {
+                    remarks.push(format!(
+                        "{name} has passwords in it and everybody may read it: chmod o-r {name}",
+                        name = self.name
+                    ));
+                }
                 Loaded {
                     config: parsed.value,
                     diagnostics: texts(diagnostics),
-                    remarks: texts(remarks),
+                    remarks,
                     stamp: Some(stamp),
                 }
             }
@@ -114,25 +125,50 @@ impl ConfigFile {
         match known {
             Some(known) if modified(&metadata) == known.modified => Look::Same(known),
             _ => match read(&self.path) {
-                Ok((_, stamp)) if known.is_some_and(|known| known.digest == stamp.digest) => {
-                    Look::Same(stamp)
+                Ok((mut bytes, stamp)) => {
+                    ha_config::wipe(&mut bytes);
+                    if known.is_some_and(|known| known.digest == stamp.digest) {
+                        Look::Same(stamp)
+                    } else {
+                        Look::Changed(stamp)
+                    }
                 }
-                Ok((_, stamp)) => Look::Changed(stamp),
                 Err(_) => Look::Unreadable,
             },
         }
     }
 }
 
+/// Whether a line sets a password or a shared secret.
+fn has_passwords(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    lines.any(|line| {
+        let line = line.trim_ascii_start();
+        let value = [&b"passwd"[..], b"secret"]
+            .into_iter()
+            .find_map(|name| line.strip_prefix(name));
+        value.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+    })
+}
+
 fn read(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
     let file = File::open(path)?;
-    let modified = modified(&file.metadata()?);
-    let mut bytes = Vec::new();
+    let metadata = file.metadata()?;
+    let modified = modified(&metadata);
+    let for_everybody = metadata.mode() & 0o004 != 0;
+    // Room for all of it: growing would leave copies of passwords behind in freed memory.
+    let room = metadata.len().min(LEN_MAX).saturating_add(32);
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
     file.take(LEN_MAX).read_to_end(&mut bytes)?;
     let mut hasher = DefaultHasher::new();
     hasher.write(&bytes);
     let digest = hasher.finish();
-    Ok((bytes, Stamp { modified, digest }))
+    let stamp = Stamp {
+        modified,
+        digest,
+        for_everybody,
+    };
+    Ok((bytes, stamp))
 }
 
 fn modified(metadata: &fs::Metadata) -> (i64, i64) {
@@ -207,5 +243,28 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(file.look(Some(stamp)), Look::Unreadable);
         assert!(file.load().diagnostics[0].ends_with(": No such file or directory"));
+    }
+
+    #[test]
+    fn passwords_that_everybody_may_read_are_told() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = Scratch::new();
+        let path = dir.path("x.cf");
+        let text = "virtual=192.0.2.1:3306\n\treal=192.0.2.2:3306 gate\n\tservice=mysql\n\tlogin=\"a\"\n\tpasswd = \"hush\"\n# end\n";
+        fs::write(&path, text).unwrap();
+        let file = ConfigFile::find(path.to_str().unwrap(), &Places::default()).unwrap();
+        let told = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let remarks = file.load().remarks;
+            assert!(!remarks.iter().any(|text| text.contains("hush")));
+            remarks
+                .iter()
+                .any(|text| text.contains("has passwords in it"))
+        };
+        assert!(told(0o644));
+        assert!(!told(0o640));
+        fs::write(&path, GOOD).unwrap();
+        assert!(!told(0o644), "there are none");
     }
 }

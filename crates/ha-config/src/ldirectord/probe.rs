@@ -213,7 +213,6 @@ impl Hash for Password {
 
 impl Drop for Password {
     fn drop(&mut self) {
-        self.0.fill(0);
-        std::hint::black_box(&self.0);
+        ha_wire::wipe(&mut self.0);
     }
 }

@@ -11,6 +11,7 @@ mod logd;
 mod syslog_sink;
 mod writer;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -190,18 +191,16 @@ impl Logger {
     /// Writes what another process has to say. Never waits; false if the queue is full, and the record shall be offered
     /// again. Its facility does not matter.
     pub fn forward(&self, record: &LogRecord) -> bool {
-        let mut text = record.text.clone();
-        cut(&mut text);
         let record = Record {
             source: Source::Client {
-                entity: record.entity.clone(),
+                entity: one_line(record.entity.clone()),
                 pid: record.pid,
                 with_level: record.with_level,
             },
             // A record that was decoded has one of syslog's.
             priority: Priority::from_number(record.priority).unwrap_or(Priority::Debug),
             wall: record.seconds,
-            text,
+            text: one_line(record.text.clone()),
         };
         match &self.back {
             Back::Here(writer) => {
@@ -236,13 +235,12 @@ impl Logger {
         }
     }
 
-    fn put(&self, source: Source, priority: Priority, mut text: String) {
-        cut(&mut text);
+    fn put(&self, source: Source, priority: Priority, text: String) {
         let record = Record {
             source,
             priority,
             wall: crate::clock::wall(),
-            text,
+            text: one_line(text),
         };
         match &self.back {
             Back::Here(writer) => {
@@ -257,6 +255,27 @@ impl Logger {
             }
         }
     }
+}
+
+/// A text fit for one line of any sink. Names and texts of peers and clients may contain anything; a line feed in them
+/// must not begin a line that looks like one of ours, nor an escape sequence reach the terminal of whoever reads the log.
+/// Control characters but the tab become `\xNN`, as in the dump of a message; a line feed at the end just goes.
+fn one_line(mut text: String) -> String {
+    text.truncate(text.trim_end_matches(['\n', '\r']).len());
+    let harmless = |c: char| c == '\t' || !c.is_control();
+    if !text.chars().all(harmless) {
+        let mut clean = String::with_capacity(text.len() + 16);
+        for c in text.chars() {
+            if harmless(c) {
+                clean.push(c);
+            } else {
+                let _ = write!(clean, "\\x{:02x}", u32::from(c));
+            }
+        }
+        text = clean;
+    }
+    cut(&mut text);
+    text
 }
 
 /// Cuts at a character border at or before the limit.
@@ -346,6 +365,39 @@ mod tests {
             "{lost}: {}",
             read(&log)
         );
+    }
+
+    /// Whoever may name a node, a client or an application chooses part of a line.
+    #[test]
+    fn nobody_forges_a_line_of_the_log() {
+        let dir = ScratchDir::new();
+        let log = dir.path().join("ha-log");
+        let sinks = Sinks {
+            logfile: Some(log.clone()),
+            ..Sinks::default()
+        };
+        let logger = Logger::new("heartbeat", sinks);
+        let forged = "x\nheartbeat[1]: 2026/01/01_00:00:00 EMERG: all is lost\x1b[2J\r\u{85}";
+        logger.log(Priority::Info, format!("Status of {forged}"));
+        logger.script_line("harc", forged);
+        logger.forward(&LogRecord {
+            facility: ha_wire::logd::FACILITY_USER,
+            priority: 6,
+            with_level: false,
+            pid: 1,
+            entity: forged.to_owned(),
+            seconds: 0,
+            text: format!("{forged}\n"),
+        });
+        let written = read(&log);
+        assert_eq!(written.lines().count(), 3, "{written}");
+        assert!(
+            !written
+                .chars()
+                .any(|c| c.is_control() && c != '\n' && c != '\t'),
+            "{written:?}"
+        );
+        assert!(written.contains("\\x0aheartbeat[1]: "), "{written}");
     }
 
     #[test]
