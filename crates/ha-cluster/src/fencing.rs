@@ -16,6 +16,16 @@ use crate::{Action, DeviceResult, Job, JobId, JobOutcome};
 /// Between two rounds of attempts.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// After a reset of which we do not know whether it came before or after the last that was heard of its node, the node may
+/// be starting: before it is reset again it gets this time, and twice as much each time that this happens again.
+const BOOT_WAIT: Duration = Duration::from_secs(5);
+
+/// So many times at most.
+const BOOT_WAITS_MAX: u32 = 7;
+
+/// What happened so long ago has nothing to do with the present.
+const FORGOTTEN: Duration = Duration::from_secs(1800);
+
 /// Between the end of one look at the devices and the next look.
 const CHECK_AGAIN: Duration = Duration::from_secs(3600);
 
@@ -28,6 +38,16 @@ pub(crate) struct Fencing {
     /// Jobs that ask a device for its status, with its position in the configuration.
     checks: Vec<(JobId, usize)>,
     next_check: Option<Duration>,
+    doubts: Vec<Doubt>,
+}
+
+/// A node was heard during its reset.
+#[derive(Debug)]
+struct Doubt {
+    node: String,
+    /// How often in a row.
+    times: u32,
+    last: Duration,
 }
 
 /// The reset of one node.
@@ -94,13 +114,53 @@ impl Core {
             // It was heard in between, so that the attempt under way says nothing of this death; its end is waited for.
             return;
         }
+        let until = self.now.mono + self.boot_wait(name);
         self.fencing.resets.push(Reset {
             node: name.to_owned(),
             stage: Stage::Waiting {
                 until: self.now.mono,
             },
         });
-        self.attempt(name, 0);
+        if until <= self.now.mono {
+            self.attempt(name, 0);
+        } else {
+            let seconds = (until - self.now.mono).as_secs();
+            self.info(format!(
+                "node {name} was reset a while ago and may be starting: it is reset again in {seconds} s unless it is heard"
+            ));
+        }
+    }
+
+    /// How long to wait for a node that we had reset, lest it be reset for ever while it starts.
+    fn boot_wait(&mut self, name: &str) -> Duration {
+        let now = self.now.mono;
+        let doubts = &mut self.fencing.doubts;
+        doubts.retain(|doubt| now < doubt.last + FORGOTTEN);
+        let doubt = doubts
+            .iter()
+            .find(|doubt| doubt.node.eq_ignore_ascii_case(name));
+        doubt.map_or(Duration::ZERO, |doubt| {
+            BOOT_WAIT * (1 << (doubt.times - 1).min(BOOT_WAITS_MAX))
+        })
+    }
+
+    fn doubt(&mut self, name: &str) {
+        let now = self.now.mono;
+        let doubts = &mut self.fencing.doubts;
+        match doubts
+            .iter_mut()
+            .find(|doubt| doubt.node.eq_ignore_ascii_case(name))
+        {
+            Some(doubt) => {
+                doubt.times = doubt.times.saturating_add(1);
+                doubt.last = now;
+            }
+            None => doubts.push(Doubt {
+                node: name.to_owned(),
+                times: 1,
+                last: now,
+            }),
+        }
     }
 
     /// The node was declared dead, and nothing of it has been taken over since.
@@ -254,7 +314,11 @@ impl Core {
                 self.warn(format!(
                     "node {name} was heard during its reset: it is reset once more."
                 ));
-                self.wait(name);
+                self.doubt(name);
+                let until = self.now.mono + self.boot_wait(name);
+                if let Some(reset) = self.reset_of(name) {
+                    reset.stage = Stage::Waiting { until };
+                }
             }
             DeviceResult::Done => {
                 // Reset before or after that? If it is down it will be declared dead, and reset once more.
@@ -263,6 +327,7 @@ impl Core {
                 ));
                 self.forget_reset(name);
             }
+                self.doubt(name);
             DeviceResult::BadHost | DeviceResult::Failed
                 if device + 1 < self.config.fencing.len() =>
             {
@@ -286,6 +351,9 @@ impl Core {
     fn node_is_reset(&mut self, name: &str) {
         self.forget_reset(name);
         self.take_over_from(name);
+        self.fencing
+            .doubts
+            .retain(|doubt| !doubt.node.eq_ignore_ascii_case(name));
     }
 
     /// What waited for a reset goes on, now that there is none under way or one less.
