@@ -16,6 +16,7 @@ use crate::jobs::Jobs;
 use crate::node::{Link, Node, Status};
 use crate::punctuality::Punctuality;
 use crate::random::Random;
+use crate::requests::Requests;
 use crate::resources::Resources;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Counters;
@@ -69,6 +70,7 @@ pub struct Core {
     pub(crate) rsc: Resources,
     pub(crate) jobs: Jobs,
     pub(crate) fencing: Fencing,
+    pub(crate) requests: Requests,
     pub(crate) shutdown: Shutdown,
     pub(crate) api: Api,
 }
@@ -124,6 +126,7 @@ impl Core {
             rsc,
             jobs: Jobs::default(),
             fencing: Fencing::default(),
+            requests: Requests::default(),
             shutdown: Shutdown::default(),
             api: Api::default(),
             config,
@@ -182,6 +185,7 @@ impl Core {
             self.resource_deadline(),
             self.jobs_deadline(),
             self.fencing.deadline(),
+            self.requests.deadline(),
             self.shutdown.deadline(),
             self.client_deadline(),
         ]
@@ -224,6 +228,7 @@ impl Core {
         self.run_resource_timers();
         self.run_job_timers();
         self.run_fencing_timers();
+        self.run_request_timers();
         self.run_shutdown_timers();
         self.run_client_timers();
     }

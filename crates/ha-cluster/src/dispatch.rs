@@ -73,12 +73,13 @@ impl Core {
                 self.receive_resource(source, message);
             }
             "ask_resources" => self.receive_ask_resources(source, message),
-            "ip-request" if ours => {}
+            "ip-request" if ours => self.request_asked(message),
             "ip-request" => {
                 self.introduced(source);
                 self.for_scripts(kind, message);
             }
             "ip-request-resp" if self.shutdown.in_progress() => {}
+            "ip-request-resp" if !self.request_answered(source, message) => {}
             _ => self.for_scripts(kind, message),
         }
     }

@@ -294,10 +294,7 @@ impl Core {
             // Of a group that runs here already the legacy does not ask; but what runs may have been left behind by a
             // killed predecessor, and the other node holds it too.
             for key in &report.keys {
-                let mut message = Message::new();
-                message.push("t", "ip-request");
-                message.push("ipaddr", key);
-                self.send(message);
+                self.ask_for_group(key);
             }
         }
         if nice && !self.shutdown.in_progress() {
@@ -313,6 +310,7 @@ impl Core {
         match notification.kind.as_str() {
             "ip-request-resp" => self.local_work_done("ip-request-resp"),
             "status" if dead => self.foreign_work_done("status"),
+            self.nobody_is_asked();
             _ => {}
         }
         // A script of the administrator's injects what it has to say itself.

@@ -28,6 +28,7 @@ mod node;
 mod punctuality;
 mod random;
 mod recovery;
+mod requests;
 mod resources;
 mod sending;
 mod shutdown;

@@ -112,11 +112,8 @@ impl Resources {
             foreign_done: false,
             announced: false,
             inherited,
-            unchecked: if inherited.is_some() {
-                Hold::NONE
-            } else {
-                Hold::ALL
-            },
+            // Our predecessor may have been executed anew before it looked.
+            unchecked: Hold::ALL.without(inherited.unwrap_or(Hold::NONE)),
             audit: Audit::default(),
             failed: Vec::new(),
             moved: HashSet::new(),
@@ -139,11 +136,11 @@ impl Core {
     /// must start as from the command line.
     pub(crate) fn left_to_successor(&self) -> Option<Hold> {
         let rsc = &self.rsc;
-        if !self.comm_up {
+        if !self.comm_up || rsc.first_acquisition_waits {
             // Executed with `-R` ourselves, we may hold what we have not spoken of yet.
             return rsc.inherited;
         }
-        (!rsc.first_acquisition_waits).then_some(rsc.ihold)
+        Some(rsc.ihold)
     }
 
     /// The predicate S of 2.2: nothing is under way.
@@ -177,7 +174,7 @@ impl Core {
             }
             self.rsc.state = RState::Starting;
             self.ask_for_resources();
-        } else if self.rsc.inherited.is_none() {
+        } else {
             self.rsc.first_acquisition_waits = true;
             self.acquire_when_peers_are_known();
         }
@@ -193,7 +190,16 @@ impl Core {
             return;
         }
         self.rsc.first_acquisition_waits = false;
-        if self.peers().any(|node| node.status.live()) {
+        let somebody = self.peers().any(|node| node.status.live());
+        if self.rsc.inherited.take().is_some() {
+            // Executed anew, we hold what our predecessor held. (The legacy leaves it at that, and two hold the same when
+            // that happened while they did not hear each other.)
+            if !somebody {
+                return;
+            }
+            self.rsc.unchecked = Hold::ALL;
+        }
+        if somebody {
             self.release_stale(Hold::FOREIGN);
         }
         self.acquire_local(false);
@@ -203,6 +209,7 @@ impl Core {
     pub(crate) fn ask_for_resources(&mut self) {
         self.rsc.ostable = false;
         self.rsc.ask_again = Some(self.now.mono + ASK_AGAIN);
+        // One that is not active yet may have been executed anew, holds what it held before, and would not answer yet.
         let mut message = Message::new();
         message.push("t", "starting");
         self.send(message);
