@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::core::{Core, RESTART_GRACE};
-use crate::resources::RState;
+use crate::resources::{RState, Standby};
 use crate::{Action, ExitKind, Hold};
 
 /// Between our `shutdone` and the end of the clients: time to repeat what got lost.
@@ -44,6 +44,8 @@ pub(crate) struct Shutdown {
     phase: Phase,
     /// Clients are stopped although resources are still held: for a quick restart.
     keeps: bool,
+    /// They have ended, but something has begun meanwhile that must not be left half done.
+    waits: bool,
     warned: bool,
     /// Until when a wanted shutdown waits for the other's stability.
     patience: Option<Duration>,
@@ -134,7 +136,10 @@ impl Core {
         }
         match self.shutdown.goal {
             None => {}
-            Some(Goal::QuickRestart) if self.jobs.idle() => self.stop_clients(),
+        if self.shutdown.waits && self.may_be_executed_anew() {
+            return self.clients_gone();
+        }
+            Some(Goal::QuickRestart) if self.may_be_executed_anew() => self.stop_clients(),
             Some(Goal::Stop | Goal::Restart) if self.comm_up && !self.config.managed => {
                 self.info(format!(
                     "Heartbeat shutdown in progress. ({})",
@@ -153,6 +158,11 @@ impl Core {
         self.shutdown.emergency = Some(self.now.mono + EMERGENCY);
         self.rsc.ihold = Hold::NONE;
         self.rsc.state = RState::Shutdown;
+    /// No group is on its way.
+    fn may_be_executed_anew(&self) -> bool {
+        self.jobs.idle() && self.rsc.standby == Standby::Not
+    }
+
         self.send_status();
         self.info(format!(
             "Heartbeat shutdown in progress. ({})",
@@ -192,11 +202,16 @@ impl Core {
             self.warn_if_delayed();
             return;
         }
+            self.shutdown.waits = false;
         self.send_status();
         let local = self.config.local.clone();
         self.info(format!("{local} Heartbeat shutdown complete."));
         self.shutdown.phase = Phase::Over;
         let exit = match self.shutdown.goal {
+        self.shutdown.waits = self.shutdown.keeps && !self.may_be_executed_anew();
+        if self.shutdown.waits {
+            return;
+        }
             Some(Goal::QuickRestart) => match self.left_to_successor() {
                 Some(held) => ExitKind::QuickRestart {
                     held: self.nice().then_some(held),
