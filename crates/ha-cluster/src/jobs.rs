@@ -15,6 +15,9 @@ use crate::{Action, Hold, Job, JobId, JobOutcome, Level, Notification, Report};
 /// push out the takeover that is already waiting.
 pub(crate) const QUEUE_MAX: usize = 1024;
 
+/// Places of the queue for messages that start or stop groups.
+const RESERVED: usize = 128;
+
 /// A job that has run for this long holds up nobody else's message: a script that hangs in one group must not keep the
 /// other groups from being started. (The legacy waits for ever.)
 const SLOW: Duration = Duration::from_secs(30);
@@ -161,7 +164,11 @@ impl Core {
     }
 
     pub(crate) fn queue_notification(&mut self, notification: Notification) {
-        if self.jobs.queue.len() >= QUEUE_MAX {
+        let room = match moves_groups(&notification) {
+            true => QUEUE_MAX,
+            false => QUEUE_MAX - RESERVED,
+        };
+        if self.jobs.queue.len() >= room {
             let kind = notification.kind.clone();
             self.log_limited(Cause::Queue, || {
                 vec![(
