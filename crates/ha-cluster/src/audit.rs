@@ -29,7 +29,8 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    /// `judge_from`: before that moment we have not listened for long enough.
+    pub(crate) fn deadline(&self, judge_from: Duration) -> Option<Duration> {
         [
             self.orphaned.map(|since| since + ORPHAN_WAIT),
             self.foreign_conflict
@@ -39,6 +40,7 @@ impl Audit {
         .into_iter()
         .flatten()
         .min()
+        .map(|due| due.max(judge_from))
     }
 }
 
@@ -94,6 +96,7 @@ impl Core {
     /// Nothing is under way that could explain a contradiction.
     fn quiet(&self) -> bool {
         self.rsc.state == RState::Stable
+            && self.is_free()
             && !self.fencing.pending()
             && self.stable()
             && !self.shutdown.wanted()
@@ -101,6 +104,9 @@ impl Core {
 
     pub(crate) fn run_audit_timers(&mut self) {
         let now = self.now.mono;
+        if now < self.punctuality.judge_from {
+            return;
+        }
         let due = |since: Option<Duration>, wait: Duration| {
             since.is_some_and(|since| since + wait <= now)
         };

@@ -302,6 +302,7 @@ impl Core {
                     seq - lost - 1
                 ));
                 self.error("lost a lot of packets!");
+                self.words_were_lost();
                 Verdict::Deliver
             }
         }
@@ -494,6 +495,7 @@ impl Core {
             self.error(format!(
                 "Irretrievably lost packet: node {source} seq {seq}"
             ));
+            self.words_were_lost();
         }
     }
 }

@@ -117,9 +117,7 @@ impl Core {
         let until = self.now.mono + self.boot_wait(name);
         self.fencing.resets.push(Reset {
             node: name.to_owned(),
-            stage: Stage::Waiting {
-                until: self.now.mono,
-            },
+            stage: Stage::Waiting { until },
         });
         if until <= self.now.mono {
             self.attempt(name, 0);
@@ -172,7 +170,10 @@ impl Core {
     /// The node was heard, but has not said yet what it holds, or only that it holds nothing yet. The legacy takes that for
     /// "nothing"; who can reset it does not need to guess.
     pub(crate) fn holdings_unknown(&self, name: &str) -> bool {
-        let told = self.find(name).is_some_and(|node| node.told_holdings);
+        // Who said that it lets go has not let go yet.
+        let told = self
+            .find(name)
+            .is_some_and(|node| node.told_holdings && !node.letting_go);
         self.can_fence() && self.nice() && !told
     }
 
@@ -326,8 +327,8 @@ impl Core {
                     "node {name} was heard during its reset: nothing of it is taken over."
                 ));
                 self.forget_reset(name);
-            }
                 self.doubt(name);
+            }
             DeviceResult::BadHost | DeviceResult::Failed
                 if device + 1 < self.config.fencing.len() =>
             {
@@ -350,10 +351,10 @@ impl Core {
 
     fn node_is_reset(&mut self, name: &str) {
         self.forget_reset(name);
-        self.take_over_from(name);
         self.fencing
             .doubts
             .retain(|doubt| !doubt.node.eq_ignore_ascii_case(name));
+        self.take_over_from(name);
     }
 
     /// What waited for a reset goes on, now that there is none under way or one less.

@@ -88,6 +88,24 @@ impl Jobs {
             || self.queue.iter().any(moves_groups)
     }
 
+    /// Something is being released for a standby.
+    pub(crate) fn giving(&self) -> bool {
+        let release = |out: &Out| matches!(out.job, Running::Release { .. });
+        self.running.iter().any(release)
+    }
+
+    /// What is being acquired because the other node gave it away.
+    pub(crate) fn acquiring(&self) -> Hold {
+        let running = self.running.iter().map(|out| &out.job);
+        let waiting = self.waiting.iter().map(|(_, job)| job);
+        running
+            .chain(waiting)
+            .fold(Hold::NONE, |sum, job| match job {
+                Running::Acquire { set } => sum.with(*set),
+                _ => sum,
+            })
+    }
+
     /// A number for a job that is not counted here.
     pub(crate) fn take_id(&mut self) -> JobId {
         self.next_id += 1;
@@ -219,6 +237,7 @@ impl Core {
         };
         // What a job says as its last word is said while it still counts as running, as the legacy's children do.
         let running = std::mem::replace(&mut self.jobs.running[index].job, Running::Ended);
+        let was_release = matches!(running, Running::Release { .. });
         match (running, outcome) {
             (Running::Notify(notification), outcome) => {
                 self.notification_ended(&notification, outcome)
@@ -230,6 +249,10 @@ impl Core {
             ) => self.native_ended(running, Report::default()),
         }
         self.jobs.running.retain(|out| out.id != id);
+        if was_release && self.rsc.standby == Standby::Not && !self.shutdown.in_progress() {
+            // The standby came to nothing meanwhile: now it is free to be taken.
+            self.send_state();
+        }
         for (job, running) in std::mem::take(&mut self.jobs.waiting) {
             self.start_job(job, running);
         }
@@ -245,7 +268,9 @@ impl Core {
             }
             Running::Release { kind } => {
                 self.info(format!("{kind} HA resource release completed (standby)."));
-                self.send_standby(kind, "done");
+                if self.rsc.standby == Standby::Me {
+                    self.send_standby(kind, "done");
+                }
             }
             Running::Acquire { set } => {
                 self.info(format!(
@@ -288,6 +313,7 @@ impl Core {
             self.info("Local Resource acquisition completed.");
         }
         if nice || dont_ask {
+            self.nobody_is_asked();
             for key in &report.wanted {
                 let mut message = Message::new();
                 message.push("t", "ip-request-resp");
@@ -317,7 +343,6 @@ impl Core {
         match notification.kind.as_str() {
             "ip-request-resp" => self.local_work_done("ip-request-resp"),
             "status" if dead => self.foreign_work_done("status"),
-            self.nobody_is_asked();
             _ => {}
         }
         // A script of the administrator's injects what it has to say itself.

@@ -298,6 +298,7 @@ impl Core {
         node.interval_known = false;
         node.has_resources = true;
         node.told_holdings = false;
+        node.letting_go = false;
         if known {
             self.info(format!("Heartbeat restart on node {name}"));
             self.peer_lost_its_memory(&name);
@@ -359,6 +360,7 @@ impl Core {
         if let Some(node) = self.find_mut(&name) {
             node.heard = false;
             node.told_holdings = false;
+            node.letting_go = false;
         }
         self.acquire_when_peers_are_known();
     }
@@ -441,6 +443,9 @@ impl Core {
     fn set_comm_up(&mut self) {
         self.comm_up = true;
         self.asked = None;
+        // From now on a node has its own dead time, and was allowed to be silent for initdead. One that has just answered
+        // us must have the time to say its next status.
+        self.listen_first();
         self.own_mut().has_resources = true;
         self.info("Comm_now_up(): updating status to active");
         self.set_own_status(Status::Active);

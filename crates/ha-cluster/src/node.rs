@@ -93,6 +93,8 @@ pub(crate) struct Node {
     pub(crate) told_holdings: bool,
     /// What it said last that it holds, in its own view. Only of use where there are several others.
     pub(crate) claim: Hold,
+    /// It said that it lets go of something, and not yet that it has.
+    pub(crate) letting_go: bool,
     /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
     /// overtaken, must not put the clock back.
     pub(crate) resource_seq: u64,
@@ -132,6 +134,7 @@ impl Node {
             introduce_at: None,
             has_resources: false,
             told_holdings: false,
+            letting_go: false,
             claim: Hold::NONE,
             resource_seq: 0,
             tracking: Tracking::new(ack_trigger),

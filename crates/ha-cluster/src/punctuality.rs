@@ -39,6 +39,16 @@ impl Punctuality {
 }
 
 impl Core {
+    /// Nobody is declared dead before we have listened for a while.
+    pub(crate) fn listen_first(&mut self) {
+        let judge_from = self.now.mono + self.listening_time();
+        self.punctuality.judge_from = self.punctuality.judge_from.max(judge_from);
+    }
+
+    fn listening_time(&self) -> Duration {
+        (self.config.keepalive * 2).min(self.config.deadtime)
+    }
+
     /// Compares the moment of this call with the deadline that we had asked for.
     pub(crate) fn notice_stall(&mut self, now: Now) {
         let Some(deadline) = self.next_deadline() else {
@@ -53,11 +63,14 @@ impl Core {
             return;
         }
         self.counters.stalls += 1;
+        if late + self.config.keepalive > self.config.deadtime {
+            self.what_was_said_is_old(now.mono + self.listening_time());
+        }
         if self.punctuality.postponements >= POSTPONEMENTS_MAX {
             return;
         }
         self.punctuality.postponements += 1;
-        let listen = (self.config.keepalive * 2).min(self.config.deadtime);
+        let listen = self.listening_time();
         self.punctuality.judge_from = now.mono + listen;
         self.now.mono = now.mono;
         let silent = now.mono.saturating_sub(deadline) + self.config.keepalive;

@@ -169,11 +169,17 @@ impl Core {
         }
         self.fencing_excused(source);
         self.holdings_told(source, true);
+        self.lets_go(source, false);
         self.forget_claim(source);
         self.rsc.ostable = false;
         self.rsc.ohold = Hold::NONE;
         self.info(format!("Received shutdown notice from '{source}'."));
-        if self.comm_up {
+        if self.comm_up && self.now.mono < self.rsc.old_words_until {
+            // It may have been said long ago, and its sender be back. If it is not, it will be declared dead.
+            self.info(format!(
+                "Nothing is taken over from {source} before it is silent."
+            ));
+        } else if self.comm_up {
             self.take_over_from(source);
         }
         self.retry_shutdown();

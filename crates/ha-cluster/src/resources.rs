@@ -8,7 +8,7 @@ use ha_wire::Message;
 
 use crate::audit::Audit;
 use crate::core::Core;
-use crate::node::Status;
+use crate::node::{Node, Status};
 use crate::throttle::Cause;
 use crate::{Config, FailedGroup, Hold, Level};
 
@@ -49,6 +49,17 @@ pub(crate) enum Standby {
     Done = 3,
 }
 
+/// What we know of the other's holdings, where something may have been missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Nothing was missed.
+    Known,
+    /// We must ask.
+    Wanted,
+    /// We have asked.
+    Asked,
+}
+
 /// The resource state of this node.
 #[derive(Debug)]
 pub(crate) struct Resources {
@@ -68,7 +79,11 @@ pub(crate) struct Resources {
     /// In legacy mode: we have not taken our groups yet, because we do not know yet whom to ask.
     first_acquisition_waits: bool,
     /// When to ask again while nobody has told us anything.
-    ask_again: Option<Duration>,
+    pub(crate) ask_again: Option<Duration>,
+    /// Until then what is read may have been waiting since before the others declared us dead.
+    pub(crate) old_words_until: Duration,
+    /// Whether what we know of the other may be out of date.
+    pub(crate) word: Word,
     pub(crate) failback_retry: Option<Duration>,
     /// The standby under way is an automatic failback of ours.
     pub(crate) failback_asked: bool,
@@ -106,6 +121,8 @@ impl Resources {
             first_acquisition: None,
             first_acquisition_waits: false,
             ask_again: None,
+            old_words_until: Duration::ZERO,
+            word: Word::Known,
             failback_retry: None,
             failback_asked: false,
             local_done: false,
@@ -183,9 +200,10 @@ impl Core {
     /// Legacy mode: whether we may take our groups or have to ask depends on who is active, so we first hear what each
     /// living peer's status is. (The legacy decides at once, and then takes what a peer holds without asking; 2.10.)
     pub(crate) fn acquire_when_peers_are_known(&mut self) {
+        // One that is not active yet may have been executed anew, holds what it held before, and would not answer yet.
         let unknown = self
             .peers()
-            .any(|node| !node.is_dead() && !node.interval_known);
+            .any(|node| !node.is_dead() && !(node.interval_known && node.status == Status::Active));
         if !self.rsc.first_acquisition_waits || unknown || self.fencing.pending() {
             return;
         }
@@ -209,7 +227,9 @@ impl Core {
     pub(crate) fn ask_for_resources(&mut self) {
         self.rsc.ostable = false;
         self.rsc.ask_again = Some(self.now.mono + ASK_AGAIN);
-        // One that is not active yet may have been executed anew, holds what it held before, and would not answer yet.
+        if self.rsc.word == Word::Wanted && self.now.mono >= self.rsc.old_words_until {
+            self.rsc.word = Word::Asked;
+        }
         let mut message = Message::new();
         message.push("t", "starting");
         self.send(message);
@@ -217,8 +237,9 @@ impl Core {
 
     /// The other is active, nothing is under way here, and yet it has not told us that it is stable.
     fn waits_for_a_word(&self) -> bool {
-        let untold =
-            matches!(self.rsc.state, RState::Starting | RState::BothStarting) || !self.rsc.ostable;
+        let untold = matches!(self.rsc.state, RState::Starting | RState::BothStarting)
+            || !self.rsc.ostable
+            || self.rsc.word != Word::Known;
         untold
             && self.nice()
             && self.comm_up
@@ -233,7 +254,10 @@ impl Core {
 
     pub(crate) fn receive_starting(&mut self, source: &str, message: &Message) {
         self.retry_shutdown();
-        if !self.config.managed || !self.nice() || self.is_overtaken(source, message) {
+        // It says nothing of what its sender holds, so that a word on that which it has overtaken still counts.
+        let seq = message.hex("seq").unwrap_or(0);
+        let newest = self.find(source).map_or(u64::MAX, |node| node.resource_seq);
+        if !self.config.managed || !self.nice() || seq < newest {
             return;
         }
         let both = match self.rsc.state {
@@ -248,6 +272,9 @@ impl Core {
         if both {
             self.foreign_work_done("HB_R_BOTHSTARTING");
         }
+        // Whoever asks is in the midst of nothing. (The legacy asks when it starts, one of ours also when it has missed
+        // something.)
+        self.cancel_standby();
         self.rsc.ostable = false;
         if self.rsc.takeover_in_progress {
             self.warn("T_STARTING received during takeover.");
@@ -262,6 +289,13 @@ impl Core {
     // ---- resource (2.4.2) ----------------------------------------------------------------------------------------
 
     pub(crate) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
+        // What we still let go of is nobody's to take yet.
+        let giving = self.jobs.giving();
+        let (stable, info) = match info {
+            None if self.shutdown.releasing() => (false, Some("shutdown")),
+            None if giving => (false, Some("standby")),
+            _ => (stable, info),
+        };
         let mut message = Message::new();
         message.push("t", "resource");
         message.push("rsc_hold", self.rsc.ihold.word());
@@ -336,6 +370,8 @@ impl Core {
             // Who has not acquired anything yet holds nothing either, but is about to.
             let settled = message.text("isstable") == Some("1");
             let leaving = message.text("info") == Some("shutdown");
+            let giving = message.text("info") == Some("standby");
+            self.lets_go(source, !settled && (leaving || giving));
             self.holdings_told(source, settled || leaving);
             self.other_resource(message);
         }
@@ -376,10 +412,14 @@ impl Core {
     }
 
     fn other_resource(&mut self, message: &Message) {
+        if self.rsc.word == Word::Asked {
+            self.rsc.word = Word::Known;
+        }
         if message.text("info") == Some("standby") {
             self.giver_releases();
         }
         match message.text("isstable") {
+            Some("1") if self.rsc.word == Word::Wanted => self.rsc.ostable = false,
             Some("1") if self.rsc.ostable => {}
             Some("1") => {
                 self.info("remote resource transition completed.");
@@ -471,8 +511,8 @@ impl Core {
 
     pub(crate) fn resource_deadline(&self) -> Option<Duration> {
         let rsc = &self.rsc;
-        let first = rsc
-            .first_acquisition
+        let first = self
+            .first_acquisition_due()
             .filter(|_| rsc.state == RState::Received);
         [
             first,
@@ -480,17 +520,41 @@ impl Core {
             rsc.standby_deadline,
             rsc.failback_retry,
             rsc.move_retry,
-            rsc.audit.deadline(),
+            rsc.audit.deadline(self.punctuality.judge_from),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
+    /// Silence that we did not listen to permits nothing: the other may have told us meanwhile that it holds everything.
+    /// Who is active and has not said a word on what it holds is asked again; its word must have got lost. And what the
+    /// other is letting go of, because it shuts down or because a standby came to nothing when we started, is
+    /// not free before it says so, or dies.
+    fn first_acquisition_due(&self) -> Option<Duration> {
+        let due = self.rsc.first_acquisition?;
+        let untold = self.rsc.word != Word::Known;
+        let silent =
+            |node: &Node| node.status == Status::Active && (untold || node.resource_seq == 0);
+        let told = self.peers().all(|node| !silent(node));
+        (told && self.is_free()).then(|| due.max(self.punctuality.judge_from))
+    }
+
+    /// Nobody is letting go of anything at the moment.
+    pub(crate) fn is_free(&self) -> bool {
+        self.peers().all(|node| !node.letting_go)
+    }
+
+    pub(crate) fn lets_go(&mut self, name: &str, letting_go: bool) {
+        if let Some(node) = self.find_mut(name) {
+            node.letting_go = letting_go;
+        }
+    }
+
     pub(crate) fn run_resource_timers(&mut self) {
         let now = self.now.mono;
         let due = |when: Option<Duration>| when.is_some_and(|when| when <= now);
-        if self.nice() && self.rsc.state == RState::Received && due(self.rsc.first_acquisition) {
+        if self.nice() && self.rsc.state == RState::Received && due(self.first_acquisition_due()) {
             self.rsc.state = RState::Stable;
             self.acquire_local(false);
             self.info("local resource transition completed.");
@@ -513,7 +577,11 @@ impl Core {
         } else if due(self.rsc.ask_again) {
             self.ask_for_resources();
         } else {
-            self.rsc.ask_again.get_or_insert(now + ASK_AGAIN);
+            let wait = match self.rsc.word {
+                Word::Wanted => RETRY,
+                Word::Known | Word::Asked => ASK_AGAIN,
+            };
+            self.rsc.ask_again.get_or_insert(now + wait);
         }
         self.run_audit_timers();
     }

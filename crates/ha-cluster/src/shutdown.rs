@@ -65,6 +65,11 @@ impl Shutdown {
         self.phase != Phase::Running
     }
 
+    /// Not everything is released yet.
+    pub(crate) fn releasing(&self) -> bool {
+        self.phase == Phase::Releasing
+    }
+
     pub(crate) fn over(&self) -> bool {
         self.phase == Phase::Over
     }
@@ -131,14 +136,14 @@ impl Core {
 
     /// Begins a requested shutdown as soon as nothing else is under way (2.7).
     pub(crate) fn retry_shutdown(&mut self) {
+        if self.shutdown.waits && self.may_be_executed_anew() {
+            return self.clients_gone();
+        }
         if self.shutdown.in_progress() {
             return;
         }
         match self.shutdown.goal {
             None => {}
-        if self.shutdown.waits && self.may_be_executed_anew() {
-            return self.clients_gone();
-        }
             Some(Goal::QuickRestart) if self.may_be_executed_anew() => self.stop_clients(),
             Some(Goal::Stop | Goal::Restart) if self.comm_up && !self.config.managed => {
                 self.info(format!(
@@ -153,16 +158,16 @@ impl Core {
         }
     }
 
-    fn give_up_all(&mut self) {
-        self.shutdown.phase = Phase::Releasing;
-        self.shutdown.emergency = Some(self.now.mono + EMERGENCY);
-        self.rsc.ihold = Hold::NONE;
-        self.rsc.state = RState::Shutdown;
     /// No group is on its way.
     fn may_be_executed_anew(&self) -> bool {
         self.jobs.idle() && self.rsc.standby == Standby::Not
     }
 
+    fn give_up_all(&mut self) {
+        self.shutdown.phase = Phase::Releasing;
+        self.shutdown.emergency = Some(self.now.mono + EMERGENCY);
+        self.rsc.ihold = Hold::NONE;
+        self.rsc.state = RState::Shutdown;
         self.send_status();
         self.info(format!(
             "Heartbeat shutdown in progress. ({})",
@@ -197,21 +202,21 @@ impl Core {
         if self.shutdown.keeps && self.shutdown.goal == Some(Goal::Stop) {
             // SIGTERM came while we prepared to be executed anew: what we kept for that must be given up first.
             self.shutdown.keeps = false;
+            self.shutdown.waits = false;
             self.shutdown.phase = Phase::Running;
             self.retry_shutdown();
             self.warn_if_delayed();
             return;
         }
-            self.shutdown.waits = false;
+        self.shutdown.waits = self.shutdown.keeps && !self.may_be_executed_anew();
+        if self.shutdown.waits {
+            return;
+        }
         self.send_status();
         let local = self.config.local.clone();
         self.info(format!("{local} Heartbeat shutdown complete."));
         self.shutdown.phase = Phase::Over;
         let exit = match self.shutdown.goal {
-        self.shutdown.waits = self.shutdown.keeps && !self.may_be_executed_anew();
-        if self.shutdown.waits {
-            return;
-        }
             Some(Goal::QuickRestart) => match self.left_to_successor() {
                 Some(held) => ExitKind::QuickRestart {
                     held: self.nice().then_some(held),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ha_wire::Message;
 
 use crate::core::Core;
-use crate::resources::{RETRY, RState, Standby};
+use crate::resources::{RETRY, RState, Standby, Word};
 use crate::{FailedGroup, Hold};
 
 /// The other must answer a request within this time.
@@ -129,6 +129,10 @@ impl Core {
             }
             (Standby::Done, _, false) if info == "done" => {
                 self.standby_over();
+                // Its word that it has taken what we gave may be the only one that reaches us; an older one that comes
+                // later does not count.
+                self.rsc.ohold = self.rsc.ohold.with(kind.mirror());
+                self.is_overtaken(source, message);
                 self.info(format!(
                     "Other node completed standby takeover of {kind} resources."
                 ));
@@ -213,6 +217,30 @@ impl Core {
         if self.rsc.standby != Standby::Not {
             self.info("Cancelling pending standby operation");
             self.standby_over();
+            // What is being started here already will run here, and the other must not hear anything else.
+            self.rsc.ihold = self.rsc.ihold.with(self.jobs.acquiring());
+        }
+    }
+
+    /// We were silent for so long that the others have declared us dead. What they said before that may still be waiting
+    /// to be read, and is not what they hold by now: until then nothing they say permits us to take anything, and then we
+    /// ask anew.
+    pub(crate) fn what_was_said_is_old(&mut self, until: Duration) {
+        self.cancel_standby();
+        self.rsc.ostable = false;
+        self.rsc.old_words_until = until;
+        self.rsc.word = Word::Wanted;
+        self.rsc.ask_again = Some(until);
+        self.requests_are_void();
+    }
+
+    /// Something of another node's is lost for good, and may have been the word that we wait for: we ask what it holds.
+    pub(crate) fn words_were_lost(&mut self) {
+        if self.nice() && self.comm_up {
+            self.cancel_standby();
+            self.rsc.ostable = false;
+            self.rsc.word = Word::Wanted;
+            self.rsc.ask_again = Some(self.now.mono + RETRY);
         }
     }
 

@@ -1,6 +1,6 @@
 //! One machine: a daemon with its core, a disk, scripts and what they have started, a calendar, and an operator.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,12 +29,15 @@ pub(crate) struct GroupState {
     pub(crate) activity: Activity,
     /// A daemon that was killed left it behind; no daemon of this machine answers for it.
     pub(crate) left_behind: bool,
+    /// Its last start here failed.
+    pub(crate) start_failed: bool,
 }
 
 impl GroupState {
     pub(crate) const STOPPED: GroupState = GroupState {
         activity: Activity::Stopped,
         left_behind: false,
+        start_failed: false,
     };
 
     /// Its address may answer.
@@ -89,6 +92,8 @@ impl Step {
 pub(crate) struct Run {
     pub(crate) id: u64,
     pub(crate) job: JobId,
+    /// When the core asked for it.
+    pub(crate) asked: Duration,
     /// Groups that nobody else may touch meanwhile.
     pub(crate) groups: Vec<usize>,
     pub(crate) steps: VecDeque<Step>,
@@ -109,6 +114,8 @@ pub(crate) struct Daemon {
     pub(crate) next_run: u64,
     pub(crate) ended: Vec<(JobId, JobOutcome)>,
     pub(crate) clients: bool,
+    /// Who sent it and its number: what this process was handed of nodes that are listened to.
+    pub(crate) handed: BTreeSet<(usize, u64, u64)>,
 }
 
 /// What waits for a machine that is not scheduled.

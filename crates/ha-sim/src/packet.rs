@@ -10,6 +10,8 @@ pub(crate) struct Packet {
     pub(crate) from: usize,
     /// The generation of the process that sent it.
     pub(crate) generation: u64,
+    /// When.
+    pub(crate) sent: Duration,
     pub(crate) bytes: Rc<[u8]>,
     /// Its number; none for the unnumbered.
     pub(crate) seq: Option<u64>,
@@ -20,7 +22,7 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    pub(crate) fn new(from: usize, generation: u64, bytes: Rc<[u8]>) -> Packet {
+    pub(crate) fn new(from: usize, generation: u64, sent: Duration, bytes: Rc<[u8]>) -> Packet {
         let kind = field(&bytes, b"t").unwrap_or_default();
         let seq = field(&bytes, b"seq").and_then(hex);
         let status = (kind == b"status")
@@ -41,6 +43,7 @@ impl Packet {
         Packet {
             from,
             generation,
+            sent,
             seq,
             status,
             resources,
@@ -107,7 +110,7 @@ mod tests {
     use super::*;
 
     fn packet(bytes: &[u8]) -> Packet {
-        Packet::new(0, 7, Rc::from(bytes))
+        Packet::new(0, 7, Duration::ZERO, Rc::from(bytes))
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl World {
         daemon.runs.push(Run {
             id: daemon.next_run,
             job: id,
+            asked: self.now,
             groups: steps.iter().map(|step| step.group()).collect(),
             steps,
             active: false,
@@ -159,7 +160,7 @@ impl World {
                 Step::Query { group, ask } => {
                     if running {
                         if !ask {
-                            self.adopt(host, group);
+                            self.adopt(host, id, group);
                         }
                     } else {
                         let key = self.key(group);
@@ -168,7 +169,7 @@ impl World {
                         }
                     }
                 }
-                Step::Start(group) if running => self.adopt(host, group),
+                Step::Start(group) if running => self.adopt(host, id, group),
                 Step::Start(group) => self.call(host, id, group, Verb::Start),
                 Step::Stop(group) => self.call(host, id, group, Verb::Stop),
                 Step::StopIfRunning(group) => {
@@ -182,25 +183,33 @@ impl World {
     }
 
     /// It runs already, whoever started it: from now on this daemon answers for it.
-    fn adopt(&mut self, host: usize, group: usize) {
+    fn adopt(&mut self, host: usize, id: u64, group: usize) {
         if std::mem::take(&mut self.hosts[host].groups[group].left_behind) {
             let key = self.key(group);
             self.tell(host, || format!("{key} runs already"));
-            self.seen.push(Seen::Taken { host, group });
+            self.taken(host, id, group);
         }
+    }
+
+    fn taken(&mut self, host: usize, id: u64, group: usize) {
+        let asked = self.run_mut(host, id).map(|run| run.asked);
+        let asked = asked.unwrap_or(self.now);
+        self.seen.push(Seen::Taken { host, group, asked });
     }
 
     /// Runs a script for a job.
     fn call(&mut self, host: usize, id: u64, group: usize, verb: Verb) {
         let key = self.key(group);
         self.tell(host, || format!("{key} {verb:?}"));
+        if verb == Verb::Start {
+            self.taken(host, id, group);
+        }
         let machine = &mut self.hosts[host];
         let state = &mut machine.groups[group];
         match verb {
             Verb::Start => {
                 state.activity = Activity::Starting;
                 state.left_behind = false;
-                self.seen.push(Seen::Taken { host, group });
             }
             Verb::Stop if state.is_active() => state.activity = Activity::Stopping,
             Verb::Stop => {}
@@ -253,8 +262,16 @@ impl World {
         match process.verb {
             Verb::Start => {
                 failed = machine.failing_starts[group] > 0;
+                machine.groups[group].start_failed = failed;
+                let asked = machine
+                    .daemon
+                    .as_ref()
+                    .is_some_and(|daemon| daemon.runs.iter().any(|run| run.child == Some(id)));
                 if !failed {
                     machine.groups[group].activity = Activity::Running;
+                } else if !asked {
+                    machine.groups[group].activity = Activity::Stopped;
+                    self.seen.push(Seen::Released { host, group });
                 }
             }
             Verb::Stop if machine.failing_stops[group] > 0 => {
@@ -360,6 +377,7 @@ impl World {
         let rest = Run {
             id,
             job: run.job,
+            asked: run.asked,
             groups,
             steps,
             active: false,

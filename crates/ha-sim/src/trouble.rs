@@ -391,15 +391,21 @@ impl World {
 
     fn hear_again(&mut self, to: usize, medium: usize, packet: Rc<Packet>) {
         // What bears no number bears no proof of its age either (`wire-protocol.md` 5.2, rule 1).
-        if !self.runs(to) || packet.seq.is_none() {
+        let Some(seq) = packet.seq.filter(|_| self.runs(to)) else {
             return;
-        }
+        };
         let view = self.hosts[to]
             .core()
             .and_then(|core| core.view_of(&self.hosts[packet.from].name));
         if view.is_some_and(|view| packet.generation < view.generation) {
             let what = "a replayed datagram of a former life";
             return self.feed_untrusted(to, medium, &packet.bytes, what);
+        }
+        // Signatures carry no proof of freshness: what this process was never handed is as good as new to it.
+        let number = (packet.from, packet.generation, seq);
+        let handed = |daemon: &crate::host::Daemon| daemon.handed.contains(&number);
+        if !self.hosts[to].daemon.as_ref().is_some_and(handed) {
+            return;
         }
         self.seen.push(Seen::Delivered {
             to,

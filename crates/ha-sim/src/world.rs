@@ -270,8 +270,14 @@ impl World {
             .map_or(stamp.wall, |known| known)
             .saturating_add(1);
         machine.generation_on_disk = Some(generation);
+        let orphans: Vec<u64> = machine.processes.iter().map(|process| process.id).collect();
+        for process in orphans {
+            // A script that outlives a killed daemon and its successor's first look is beyond what a daemon can know.
+            self.hosts[host].failing_stops.fill(0);
+            self.script_ends(host, process, false);
+        }
         if restart.is_none() {
-            for group in &mut machine.groups {
+            for group in &mut self.hosts[host].groups {
                 group.left_behind = group.is_active();
             }
         }
@@ -283,6 +289,7 @@ impl World {
             runs: Vec::new(),
             next_run: 0,
             ended: Vec::new(),
+            handed: Default::default(),
             clients: !self.scenario.settings.client_time.is_zero(),
         });
         self.tell(host, || {
@@ -448,7 +455,7 @@ impl World {
                     Some(daemon) => daemon.generation,
                     None => return,
                 };
-                let packet = Rc::new(Packet::new(host, generation, payload));
+                let packet = Rc::new(Packet::new(host, generation, self.now, payload));
                 if packet.resources {
                     self.tell(host, || format!("-> {}", packet.summary()));
                 }
@@ -500,10 +507,15 @@ impl World {
         if machine.stalled_until.is_some() {
             let datagrams = |waiting: &&Waiting| matches!(waiting, Waiting::Datagram { .. });
             if machine.waiting.iter().filter(datagrams).count() < SOCKET_BUFFER {
+                let packet_there = Rc::clone(&packet);
                 machine.waiting.push(Waiting::Datagram {
                     medium,
                     packet,
                     damaged,
+                });
+                self.seen.push(Seen::Arrived {
+                    to,
+                    packet: packet_there,
                 });
             }
             return;
@@ -517,6 +529,11 @@ impl World {
                     to,
                     packet: Rc::clone(&packet),
                 });
+                if let (true, Some(seq)) = (self.hosts[packet.from].capture, packet.seq)
+                    && let Some(daemon) = &mut self.hosts[to].daemon
+                {
+                    daemon.handed.insert((packet.from, packet.generation, seq));
+                }
                 let payload = &packet.bytes;
                 self.feed(to, Input::Datagram { medium, payload });
             }

@@ -41,8 +41,14 @@ pub(crate) fn look(world: &World) -> Result<(), Unsettled> {
             .collect();
         let runs = |host: &crate::host::Host| {
             let state = host.groups[number];
-            state.activity == Activity::Running && !state.left_behind
+            // Without announcements nobody answers for it but the scripts themselves.
+            state.activity == Activity::Running && !(state.left_behind && settings.nice())
         };
+        let failed = |host: &crate::host::Host| host.groups[number].start_failed;
+        if holders.is_empty() && world.hosts.iter().any(failed) {
+            // It stays stopped until an operator comes (`resource-protocol.md` 1.6).
+            continue;
+        }
         if holders.len() != 1 || !world.hosts.iter().any(runs) {
             return Err(Unsettled {
                 ownership: true,

@@ -35,6 +35,8 @@ struct Heard {
 pub(crate) struct Silence {
     heard: Pairs<Heard>,
     comm_up: Vec<bool>,
+    /// When communication came up.
+    comm_up_at: Vec<Duration>,
     deaths: Pairs<Option<Duration>>,
 }
 
@@ -43,6 +45,7 @@ impl Silence {
         Silence {
             heard: Pairs::new(scenario.nodes, Heard::default()),
             comm_up: vec![false; scenario.nodes],
+            comm_up_at: vec![Duration::ZERO; scenario.nodes],
             deaths: Pairs::new(scenario.nodes, None),
         }
     }
@@ -106,6 +109,10 @@ impl Silence {
         };
         let settings = &world.scenario.settings;
         let was_up = std::mem::replace(&mut self.comm_up[host], core.is_comm_up());
+        if core.is_comm_up() && !was_up {
+            self.comm_up_at[host] = world.now;
+        }
+        let comm_up_at = self.comm_up_at[host];
         let judged_by = |heard: &Heard| match was_up {
             true => heard.patience,
             false => settings.initdead,
@@ -140,8 +147,8 @@ impl Silence {
             if !view.dead {
                 let machine_of_judge = &world.hosts[host];
                 let listened_from = heard.last_of_any.max(machine_of_judge.stalled_before);
-                // Communication that comes up makes the shorter time count, for a silence that began before.
-                let due = listened_from + judged_by(heard).max(settings.keepalive * 4) + LATE;
+                // When communication comes up the shorter time counts, for a silence that began before, too.
+                let due = (listened_from + judged_by(heard)).max(comm_up_at) + LATE;
                 if world.now > due + settings.keepalive * 2 {
                     return Err(format!(
                         "{} has not declared {} dead after {} ms of silence, though its dead time is {} ms",

@@ -7,7 +7,10 @@
 
 use std::time::Duration;
 
+use ha_cluster::Hold;
+
 use super::Pairs;
+use crate::packet::Packet;
 use crate::plan::Scenario;
 use crate::seen::Seen;
 use crate::world::World;
@@ -23,6 +26,7 @@ const DECISION_HOLDS: Duration = Duration::from_secs(120);
 struct Holder {
     host: usize,
     generation: u64,
+    since: Duration,
     /// When it crashed or was killed.
     lost: Option<Duration>,
 }
@@ -31,6 +35,12 @@ pub(crate) struct Taking {
     holders: Vec<Option<Holder>>,
     /// The highest generation of each node that each other one was handed a packet of.
     heard: Pairs<u64>,
+    /// By group and node: when it took it last.
+    taken: Vec<Vec<Duration>>,
+    /// When the newest word about resources was sent that each node was handed of each other one.
+    told: Pairs<Duration>,
+    /// When each node was declared dead by each other one, and what it held then in its own eyes.
+    claims: Pairs<(Option<Duration>, Hold)>,
 }
 
 impl Taking {
@@ -38,6 +48,9 @@ impl Taking {
         Taking {
             holders: vec![None; scenario.settings.groups.len()],
             heard: Pairs::new(scenario.nodes, 0),
+            taken: vec![vec![Duration::ZERO; scenario.nodes]; scenario.settings.groups.len()],
+            told: Pairs::new(scenario.nodes, Duration::ZERO),
+            claims: Pairs::new(scenario.nodes, (None, Hold::NONE)),
         }
     }
 
@@ -51,7 +64,9 @@ impl Taking {
             Seen::Delivered { to, packet, .. } => {
                 let heard = self.heard.get_mut(*to, packet.from);
                 *heard = packet.generation.max(*heard);
+                self.is_told(*to, packet);
             }
+            Seen::Arrived { to, packet } => self.is_told(*to, packet),
             Seen::Crashed { host } | Seen::Killed { host } => {
                 let mine = |holder: &&mut Holder| holder.host == *host;
                 for holder in self.holders.iter_mut().flatten().filter(mine) {
@@ -64,14 +79,25 @@ impl Taking {
                     *holder = None;
                 }
             }
-            Seen::Taken { host, group } => {
-                self.judge(world, *host, *group, deaths)?;
+            Seen::Stepped { host } => {
+                for other in 0..world.hosts.len() {
+                    let death = *deaths.get(*host, other);
+                    let claim = self.claims.get_mut(*host, other);
+                    if claim.0 != death {
+                        *claim = (death, world.held(other));
+                    }
+                }
+            }
+            Seen::Taken { host, group, asked } => {
+                self.judge(world, *host, *group, *asked, deaths)?;
+                self.taken[*group][*host] = world.now;
                 let Some(daemon) = &world.hosts[*host].daemon else {
                     return Ok(());
                 };
                 self.holders[*group] = Some(Holder {
                     host: *host,
                     generation: daemon.generation,
+                    since: world.now,
                     lost: None,
                 });
             }
@@ -80,11 +106,19 @@ impl Taking {
         Ok(())
     }
 
+    fn is_told(&mut self, to: usize, packet: &Packet) {
+        if packet.resources {
+            let told = self.told.get_mut(to, packet.from);
+            *told = packet.sent.max(*told);
+        }
+    }
+
     fn judge(
         &self,
         world: &World,
         host: usize,
         group: usize,
+        asked: Duration,
         deaths: &Pairs<Option<Duration>>,
     ) -> Result<(), String> {
         let settings = &world.scenario.settings;
@@ -108,7 +142,21 @@ impl Taking {
                     taker.name, state.activity, machine.name, machine.name
                 ));
             }
-            if !dead && !decided {
+            // The other one took it because it held us dead, and we go on with what we had begun before.
+            let (buried, claimed) = *self.claims.get(other, host);
+            let is_home = settings.groups[group].home == host;
+            let ours = match settings.nice() {
+                true if is_home => claimed.local,
+                true => claimed.foreign,
+                false => is_home,
+            };
+            let begun =
+                buried.is_some_and(|at| asked < at || (ours && world.now <= at + DECISION_HOLDS));
+            // And no word about resources that it said since has reached us.
+            let taken = self.taken[group][other];
+            let told = *self.told.get(host, other);
+            let parted = buried.is_some_and(|at| at <= taken && told < at);
+            if !dead && !decided && !begun && !parted {
                 return Err(format!(
                     "{} takes {key}, which is {:?} on {}, and does not hold that node dead",
                     taker.name, state.activity, machine.name
@@ -121,7 +169,9 @@ impl Taking {
         {
             let view = core.view_of(&world.hosts[holder.host].name);
             let told_dead = view.is_some_and(|view| view.dead)
-                || deaths.get(host, holder.host).is_some_and(|at| at >= lost);
+                || deaths
+                    .get(host, holder.host)
+                    .is_some_and(|at| at >= holder.since);
             let came_back = *self.heard.get(host, holder.host) > holder.generation;
             if !told_dead && !came_back {
                 return Err(format!(
