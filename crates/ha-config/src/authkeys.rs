@@ -158,12 +158,31 @@ impl Reading<'_> {
                 "no-auth",
                 format!("Missing auth directive in keyfile [{}]", self.file),
             )),
-            Some(_) if self.found => {}
+            Some(_) if self.found => self.tell_of_crc(),
             Some(index) => {
                 let message = format!("Auth Key [{index}] not found in keyfile [{}]", self.file);
                 let advice = format!("the line of key {index} must stand below \"auth {index}\"");
                 self.refuse(error("auth-key-missing", message).advise(advice));
             }
+        }
+    }
+
+    /// A packet names the key that it is signed with, and each loaded key is believed (`wire-protocol.md` 3.4). With `crc`
+    /// among them the secrets of the others protect nothing.
+    fn tell_of_crc(&mut self) {
+        let signs = self.ring.outbound_key().map(|(_, key)| key.method);
+        let crc = (0..=ha_wire::MAX_AUTH_INDEX).find(|index| {
+            let key = self.ring.get(*index);
+            key.is_some_and(|key| key.method == Method::Crc)
+        });
+        if let Some(index) = crc.filter(|_| signs != Some(Method::Crc)) {
+            let message = format!(
+                "Key {index} in {} is crc: whoever can send packets is believed, whatever the other keys are",
+                self.file
+            );
+            let advice = format!("remove key {index} once no node signs with it any more");
+            let told = Diagnostic::ours(Severity::Warn, "crc-beside-secrets", message);
+            self.diagnostics.push(told.advise(advice));
         }
     }
 
@@ -243,6 +262,21 @@ mod tests {
             parsed.diagnostics[0].span.as_ref().map(|span| span.line),
             Some(3)
         );
+    }
+
+    #[test]
+    fn crc_beside_a_secret_is_told() {
+        let codes = |text: &[u8]| -> Vec<&str> {
+            let parsed = parse_authkeys(text, 0o600, "authkeys");
+            assert!(parsed.value.is_some());
+            parsed.diagnostics.iter().map(|said| said.code).collect()
+        };
+        assert_eq!(
+            codes(b"auth 1\n1 sha1 hush\n2 crc\n"),
+            ["crc-beside-secrets"]
+        );
+        assert!(codes(b"auth 1\n1 sha1 hush\n2 md5 hush2\n").is_empty());
+        assert!(codes(b"auth 2\n1 sha1 hush\n2 crc\n").is_empty(), "chosen");
     }
 
     #[test]

@@ -37,6 +37,11 @@ fn is_accepted(packet: &[u8], keys: &KeyRing) -> bool {
     }
 }
 
+/// The same when the number itself may not be loaded.
+fn believes(packet: &[u8], keys: &KeyRing) -> bool {
+    decode_datagram(packet, keys).is_ok()
+}
+
 fn lines(packet: &[u8], error: &DecodeError) -> Vec<(Severity, String)> {
     error.legacy_lines(packet)
 }
@@ -74,6 +79,49 @@ fn string_key_selection() {
     assert!(is_accepted(&string(Key::new(Method::Md5, "k2")), &keys));
     assert!(!is_accepted(&string(Key::new(Method::Md5, "K")), &keys));
     assert!(!is_accepted(&string(Key::new(Method::Sha1, "K")), &keys));
+}
+
+/// How keys are changed without a pause (`docs/security.md`): the new key is loaded everywhere, then it signs, then the
+/// old one goes. At no moment does a node refuse another one that is a step ahead or behind; before and after, the other
+/// key is worth nothing.
+#[test]
+fn keys_are_changed_without_a_pause() {
+    let old = || (1, Key::new(Method::Sha1, "old secret"));
+    let new = || (2, Key::new(Method::Sha1, "new secret"));
+    let steps = [
+        ring(&[old()]),
+        ring(&[old(), new()]),
+        ring(&[new(), old()]),
+        ring(&[new()]),
+    ];
+    for encoding in [Encoding::String, Encoding::Netstring] {
+        for (number, sender) in steps.iter().enumerate() {
+            for (other, receiver) in steps.iter().enumerate() {
+                let accepted = believes(&packet(encoding, sender), receiver);
+                if number.abs_diff(other) <= 1 {
+                    assert!(accepted, "{encoding:?}: {number} to {other}");
+                }
+            }
+        }
+        assert!(!believes(&packet(encoding, &steps[0]), &steps[3]));
+        assert!(!believes(&packet(encoding, &steps[3]), &steps[0]));
+    }
+}
+
+/// Why `crc` must not be left in authkeys beside a secret: a packet chooses among the keys that are loaded.
+#[test]
+fn crc_is_believed_where_it_is_loaded_and_nowhere_else() {
+    let secret = || (1, Key::new(Method::Sha1, "secret"));
+    let crc = || (2, Key::new(Method::Crc, ""));
+    for encoding in [Encoding::String, Encoding::Netstring] {
+        let forged = packet(encoding, &ring(&[crc()]));
+        assert!(believes(&forged, &ring(&[secret(), crc()])));
+        assert!(!believes(&forged, &ring(&[secret()])));
+        // Under the number of the secret it is not even tried.
+        let renumbered = packet(encoding, &ring(&[(1, Key::new(Method::Crc, ""))]));
+        assert!(!believes(&renumbered, &ring(&[secret()])));
+        assert!(!believes(&renumbered, &ring(&[secret(), crc()])));
+    }
 }
 
 #[test]
