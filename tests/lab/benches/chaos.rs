@@ -7,7 +7,15 @@ use ha_lab::{Implementation, LabError, Result, chaos};
 
 fn main() {
     ha_lab::run_if_helper();
-    let done = words().and_then(|(options, file)| run(&options, file));
+    let done = words().and_then(|words| match words.plan {
+        Some(count) => {
+            for line in chaos::plan(words.options.seed, count) {
+                println!("{line}");
+            }
+            Ok(true)
+        }
+        None => run(&words.options, words.report),
+    });
     match done {
         Ok(true) => {}
         Ok(false) => std::process::exit(1),
@@ -29,12 +37,20 @@ fn run(options: &chaos::Options, file: Option<PathBuf>) -> Result<bool> {
     Ok(report.failures.is_empty())
 }
 
-/// What the command line asks for, and where the report goes.
-fn words() -> Result<(chaos::Options, Option<PathBuf>)> {
+/// What the command line asks for.
+struct Words {
+    options: chaos::Options,
+    /// Where the report goes as well.
+    report: Option<PathBuf>,
+    /// Only so many episodes of the plan are wanted.
+    plan: Option<usize>,
+}
+
+fn words() -> Result<Words> {
     use Implementation::{Legacy, Ours};
 
     let (mut pair, mut minutes, mut seed, mut file) = ([Ours, Ours], 30.0, None, None);
-    let mut failback = None;
+    let (mut failback, mut plan) = (None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         // Cargo's own.
@@ -58,6 +74,7 @@ fn words() -> Result<(chaos::Options, Option<PathBuf>)> {
             "--failback" if ["on", "off", "legacy"].contains(&value.as_str()) => {
                 failback = Some(value);
             }
+            "--plan" => plan = Some(value.parse().map_err(|_| wrong())?),
             "--report" if !value.is_empty() => file = Some(PathBuf::from(value)),
             _ => return Err(wrong()),
         }
@@ -69,7 +86,11 @@ fn words() -> Result<(chaos::Options, Option<PathBuf>)> {
     let length = Duration::from_secs_f64(minutes * 60.0);
     let mut options = chaos::Options::new(pair, length, seed.unwrap_or_else(any));
     options.failback = failback.unwrap_or(options.failback);
-    Ok((options, file))
+    Ok(Words {
+        options,
+        report: file,
+        plan,
+    })
 }
 
 /// A number of minutes, a year at most.

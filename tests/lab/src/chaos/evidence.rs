@@ -43,7 +43,8 @@ impl Evidence {
             if !LEVELS.iter().any(|level| line.contains(level)) {
                 continue;
             }
-            let known = kinds.iter().flat_map(|kind| kind.known).chain(ALWAYS);
+            let lists = kinds.iter().flat_map(|kind| kind.known);
+            let known = lists.copied().flatten().chain(ALWAYS);
             match known.into_iter().find(|known| line.contains(known.text)) {
                 Some(known) => {
                     let count = self.explained.entry((known.text, known.reason));

@@ -1,6 +1,6 @@
 //! A cable is pulled: the carrier is gone, for the cluster and for clients.
 
-use super::{Deafens, Kind, Known, Target, only_one};
+use super::{Deafens, Kind, Known, REUNION, Target, only_one};
 
 pub(super) const KIND: Kind = Kind {
     name: "cable pulled",
@@ -12,17 +12,20 @@ pub(super) const KIND: Kind = Kind {
     begin: |site, host, _| site.lab.cut(host, None),
     end: |site, host, _| site.lab.restore(host, None),
     known: &[
-        Known {
-            text: "Unable to send",
-            reason: "there is no link to send on",
-        },
-        Known {
-            text: "write failure on",
-            reason: "there is no link to send on",
-        },
-        Known {
-            text: "Error sending packet",
-            reason: "there is no link to send on",
-        },
+        REUNION,
+        &[
+            Known {
+                text: "Unable to send",
+                reason: "there is no link to send on",
+            },
+            Known {
+                text: "write failure on",
+                reason: "there is no link to send on",
+            },
+            Known {
+                text: "Error sending packet",
+                reason: "there is no link to send on",
+            },
+        ],
     ],
 };

@@ -25,10 +25,10 @@ pub(super) const KIND: Kind = Kind {
     variant: |choice| Some(pick(STEPS, choice).1.to_owned()),
     begin: |_, host, choice| host.write(CALENDAR, pick(STEPS, choice).0),
     end: |_, host, _| host.remove(CALENDAR),
-    known: &[Known {
+    known: &[&[Known {
         text: "Clock jumped backwards",
         reason: "it did",
-    }],
+    }]],
 };
 
 /// The name of the kind that needs the library.

@@ -11,5 +11,5 @@ pub(super) const KIND: Kind = Kind {
     variant: only_one,
     begin: |_, host, _| host.power_cut(),
     end: |site, host, _| site.ensure_running(host).map(drop),
-    known: REUNION,
+    known: &[REUNION],
 };

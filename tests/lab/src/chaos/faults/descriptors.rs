@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{CLIENT_GAVE_UP, Deafens, Kind, Known, Target, only_one};
+use super::{CLIENTS_GAVE_UP, Deafens, Kind, Known, Target, only_one};
 use crate::{Host, Result};
 
 /// Where the limit that was in force is noted, with the pid of each process behind it. Lost with the processes at a boot.
@@ -19,11 +19,11 @@ pub(super) const KIND: Kind = Kind {
     begin: |_, host, _| exhaust(host),
     end: |_, host, _| restore(host),
     known: &[
-        Known {
+        &[Known {
             text: "Too many open files",
             reason: "there are",
-        },
-        CLIENT_GAVE_UP,
+        }],
+        CLIENTS_GAVE_UP,
     ],
 };
 

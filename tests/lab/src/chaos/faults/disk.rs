@@ -24,7 +24,7 @@ pub(super) const KIND: Kind = Kind {
         let disks = pick(CHOICES, choice).0;
         disks.iter().try_for_each(|disk| host.free_disk(*disk))
     },
-    known: &[
+    known: &[&[
         Known {
             text: "No space left on device",
             reason: "there is none",
@@ -33,5 +33,5 @@ pub(super) const KIND: Kind = Kind {
             text: "messages were dropped",
             reason: "they found no room",
         },
-    ],
+    ]],
 };

@@ -11,7 +11,7 @@ pub(super) const KIND: Kind = Kind {
     variant: only_one,
     begin: |_, host, _| host.kill_heartbeat(),
     end: |site, host, _| site.ensure_running(host).map(drop),
-    known: &[
+    known: &[&[
         Known {
             text: "Both machines own our resources!",
             reason: "the killed one left them behind while the other took over",
@@ -20,5 +20,5 @@ pub(super) const KIND: Kind = Kind {
             text: "Both machines own foreign resources!",
             reason: "the killed one left them behind while the other took over",
         },
-    ],
+    ]],
 };

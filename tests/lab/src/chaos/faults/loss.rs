@@ -20,7 +20,7 @@ pub(super) const KIND: Kind = Kind {
     variant: |choice| Some(format!("{} %", percent(choice))),
     begin: |site, host, choice| site.lab.lose(host, None, Loss::Percent(percent(choice))),
     end: |site, host, _| site.lab.restore(host, None),
-    known: &[
+    known: &[&[
         Known {
             text: "Cannot rexmit pkt",
             reason: "asked for once more when it is forgotten already",
@@ -33,5 +33,5 @@ pub(super) const KIND: Kind = Kind {
             text: "Both machines own",
             reason: "an announcement that was lost and came again later",
         },
-    ],
+    ]],
 };

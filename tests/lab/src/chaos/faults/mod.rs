@@ -78,7 +78,8 @@ pub(crate) struct Kind {
     pub(crate) begin: fn(&Site, &Arc<Host>, u64) -> Result<()>,
     /// Undoes it. Does no harm when there is nothing to undo.
     pub(crate) end: fn(&Site, &Arc<Host>, u64) -> Result<()>,
-    pub(crate) known: &'static [Known],
+    /// Lists of lines that it explains.
+    pub(crate) known: &'static [&'static [Known]],
 }
 
 /// All of them.
@@ -115,10 +116,10 @@ fn pick<T: Copy, const N: usize>(all: [T; N], choice: u64) -> T {
 }
 
 /// What a daemon says that could not serve its local clients for a while.
-const CLIENT_GAVE_UP: Known = Known {
+const CLIENTS_GAVE_UP: &[Known] = &[Known {
     text: "cannot add client()",
     reason: "a client gave up while the daemon could not serve it",
-};
+}];
 
 /// What both sides say when a time without hearing each other is over.
 pub(crate) const REUNION: &[Known] = &[
@@ -154,5 +155,4 @@ pub(crate) const REUNION: &[Known] = &[
         text: "Ignored standby message",
         reason: "an answer of the time before",
     },
-    CLIENT_GAVE_UP,
 ];

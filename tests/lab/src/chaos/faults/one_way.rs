@@ -14,5 +14,5 @@ pub(super) const KIND: Kind = Kind {
     variant: |choice| Some(pick(WAYS, choice).1.to_owned()),
     begin: |site, host, choice| site.lab.lose(host, None, pick(WAYS, choice).0),
     end: |site, host, _| site.lab.restore(host, None),
-    known: REUNION,
+    known: &[REUNION],
 };

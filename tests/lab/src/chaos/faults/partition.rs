@@ -11,5 +11,5 @@ pub(super) const KIND: Kind = Kind {
     variant: only_one,
     begin: |site, _, _| site.lab.part(&site.nodes[0], &site.nodes[1]),
     end: |site, _, _| site.lab.join(&site.nodes[0], &site.nodes[1]),
-    known: REUNION,
+    known: &[REUNION],
 };

@@ -1,6 +1,6 @@
 //! The daemon's processes are stopped (SIGSTOP) and go on later, as if nothing had been.
 
-use super::{Deafens, Kind, REUNION, Target, only_one};
+use super::{CLIENTS_GAVE_UP, Deafens, Kind, REUNION, Target, only_one};
 use crate::chaos::site;
 
 pub(super) const KIND: Kind = Kind {
@@ -12,5 +12,5 @@ pub(super) const KIND: Kind = Kind {
     variant: only_one,
     begin: |_, host, _| site::signal(host, "STOP"),
     end: |_, host, _| site::signal(host, "CONT"),
-    known: REUNION,
+    known: &[REUNION, CLIENTS_GAVE_UP],
 };

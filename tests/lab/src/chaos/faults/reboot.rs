@@ -16,5 +16,5 @@ pub(super) const KIND: Kind = Kind {
         stopped
     },
     end: |site, host, _| site.ensure_running(host).map(drop),
-    known: REUNION,
+    known: &[REUNION],
 };

@@ -20,10 +20,14 @@ pub(super) const KIND: Kind = Kind {
     variant: |choice| Some(pick(ACTIONS, choice).to_owned()),
     begin,
     end: |_, host, _| host.sh("rm -f /etc/TestRsc/*").map(drop),
-    known: &[
+    known: &[&[
         Known {
             text: "Return code 137 from",
             reason: "128 and the number of the signal",
+        },
+        Known {
+            text: "Giving up resources due to failure of",
+            reason: "what cannot be started here goes to the other node",
         },
         Known {
             text: "Resource STOP failure. Reboot required!",
@@ -33,7 +37,7 @@ pub(super) const KIND: Kind = Kind {
             text: "Killing heartbeat",
             reason: "so that the other node takes over at once",
         },
-    ],
+    ]],
 };
 
 fn begin(site: &Site, host: &Arc<Host>, choice: u64) -> Result<()> {

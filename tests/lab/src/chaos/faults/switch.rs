@@ -26,8 +26,8 @@ pub(super) const KIND: Kind = Kind {
         host.tool(command, &[half]).map(drop)
     },
     end: nothing,
-    known: &[Known {
+    known: &[&[Known {
         text: "Ignored standby message",
         reason: "the operator's wish crossed another",
-    }],
+    }]],
 };

@@ -1,6 +1,6 @@
 //! The syslog of a node stops reading, or is gone. A legacy daemon waits for one that does not read.
 
-use super::{Deafens, Kind, REUNION, Target, pick};
+use super::{CLIENTS_GAVE_UP, Deafens, Kind, REUNION, Target, pick};
 use crate::chaos::site;
 
 const WAYS: [(&str, &str); 2] = [("STOP", "stopped"), ("KILL", "gone")];
@@ -18,5 +18,5 @@ pub(super) const KIND: Kind = Kind {
             .map(drop)
     },
     end: |_, host, _| site::start_syslog(host),
-    known: REUNION,
+    known: &[REUNION, CLIENTS_GAVE_UP],
 };
