@@ -57,6 +57,9 @@ Usage: cargo xtask COMMAND
   sim [--nodes N] [--seeds COUNT] [--from SEED] | --seed SEED
         Simulate clusters with every kind of fault, and judge each step. --help tells more.
 
+  sim --director [--seeds COUNT] [--from SEED] | --seed SEED
+        The same for ldirectord's core: odd configurations, servers that come and go, reloads, a kernel that refuses.
+
   fuzz [--time T] [--jobs N] [--sanitizer address] [TARGET...] | --list | --replay FILE TARGET
         Build the fuzz targets and run each for T (seconds, or 10m, 2h; default 60), N at a time (default: one for each
         processor). Ends with 1 if anything was found, and says how to see it again.
