@@ -30,7 +30,7 @@ impl Director {
                         self.judge(now, *place, true, "");
                     }
                     // The fallback of a service leaves when its first server is in, before the others come.
-                    if users.iter().any(|place| self.awaits_its_first(*place)) {
+                    if users.iter().any(|place| self.awaits_its_first(now, *place)) {
                         return;
                     }
                 }
@@ -43,13 +43,16 @@ impl Director {
         }
     }
 
-    /// The only server of a service is on its way into the table, and the fallback has to leave then.
-    fn awaits_its_first(&self, place: Place) -> bool {
+    /// The only server of a service is on its way into the table, and the fallback has to leave then. Where the kernel
+    /// refuses the service nothing is on its way, and no answer will come that goes on with the checks.
+    fn awaits_its_first(&self, now: Duration, place: Place) -> bool {
         let has_fallback = self
             .config
             .virtuals
             .get(place.service)
-            .is_some_and(|service| service.fallback.is_some());
+            .is_some_and(|service| {
+                service.fallback.is_some() && !self.kernel.is_resting(service.key(), now)
+            });
         let state = self.servers.virtuals.get(place.service);
         has_fallback
             && self.kernel.table.is_some()

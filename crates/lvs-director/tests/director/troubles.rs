@@ -323,3 +323,33 @@ fn all_that_one_input_causes_is_one_batch() {
     world.stop();
     assert_eq!(world.batches, [1]);
 }
+
+/// Found by the simulation: the checks behind that of a server "on its way into the table" stayed due, and the loop turned
+/// without a pause until each had its turn.
+#[test]
+fn a_service_with_a_fallback_that_is_refused_leaves_no_check_due() {
+    let mut world = World::start("checkinterval=1\n# end\n");
+    world.refuses = Some((String::new(), Refusal::Errno(1)));
+    let service = |number: u8, kind: &str| {
+        format!(
+            "virtual=10.0.0.{number}:80\n\treal=192.168.6.{number}:80 gate\n\tfallback=127.0.0.1:80\n\tchecktype={kind}\n"
+        )
+    };
+    world.reload(&format!(
+        "checkinterval=1\n{}{}{}# end\n",
+        service(1, "on"),
+        service(2, "on"),
+        service(3, "connect")
+    ));
+    assert!(
+        world
+            .director
+            .next_deadline()
+            .is_some_and(|due| due > world.now)
+    );
+    // Each step asserts the same.
+    world.seconds(5);
+    world.refuses = None;
+    world.seconds(40);
+    assert_eq!(world.kernel.services.len(), 3);
+}
