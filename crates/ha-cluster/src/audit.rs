@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::core::Core;
+use crate::mutation::{Mutation, broken};
 use crate::resources::RState;
 use crate::{Action, Hold};
 
@@ -59,6 +60,8 @@ impl Core {
         }
         // In a crowd two claims may be those of two others, and nobody can tell from the words on the wire.
         let quiet = self.quiet() && !self.is_crowd();
+        // That nobody has ours, however, is plain once all have spoken.
+        let all_spoke = self.quiet() && !self.some_of_the_crowd_are_silent();
         let now = self.now.mono;
         let since = |old: Option<Duration>, holds: bool| {
             if holds {
@@ -72,7 +75,7 @@ impl Core {
         self.rsc.audit = Audit {
             orphaned: since(
                 self.rsc.audit.orphaned,
-                quiet && self.our_groups_are_orphaned(),
+                all_spoke && self.our_groups_are_orphaned(),
             ),
             foreign_conflict: since(self.rsc.audit.foreign_conflict, quiet && foreign),
             local_conflict: since(self.rsc.audit.local_conflict, quiet && local),
@@ -104,6 +107,9 @@ impl Core {
 
     pub(crate) fn run_audit_timers(&mut self) {
         let now = self.now.mono;
+        if broken(Mutation::NoAudit) {
+            self.rsc.audit = Audit::default();
+        }
         if now < self.punctuality.judge_from {
             return;
         }

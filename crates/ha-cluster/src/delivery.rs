@@ -8,6 +8,7 @@ use ha_wire::{DecodeError, Message, Severity};
 use crate::api::Class;
 use crate::core::Core;
 use crate::history::Lookup;
+use crate::mutation::{Mutation, broken};
 use crate::throttle::Cause;
 use crate::tracking::Arrival;
 use crate::{Level, MediumKind};
@@ -42,6 +43,11 @@ impl Core {
         self.counters.received += 1;
         match ha_wire::decode_datagram(payload, &self.config.keys) {
             Ok(message) => self.process(&message, medium),
+            Err(_) if broken(Mutation::UnsignedBelieved) => {
+                if let Ok(message) = ha_wire::decode_plain(payload) {
+                    self.process(&message, medium);
+                }
+            }
             Err(error) => self.refuse(&error, payload),
         }
     }
@@ -229,7 +235,7 @@ impl Core {
         let Some(node) = self.find(source) else {
             return Verdict::Drop;
         };
-        if generation < node.generation {
+        if generation < node.generation && !broken(Mutation::FormerLifeBelieved) {
             let (known, source) = (node.generation, source.to_owned());
             self.counters.replayed += 1;
             self.log_limited(Cause::Replay, || {
@@ -390,6 +396,9 @@ impl Core {
                 let due = node.tracking.due_requests(now, repeat, REQUEST_MAX);
                 requests.extend(due.into_iter().map(|seq| (node.name.clone(), seq)));
             }
+        }
+        if broken(Mutation::NoRetransmission) {
+            return;
         }
         for (name, seq) in requests {
             let mut message = Message::new();

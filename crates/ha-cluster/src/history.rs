@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::mutation::{Mutation, broken};
+
 /// Messages kept at most.
 pub(crate) const HISTORY_MAX: usize = 500;
 
@@ -47,7 +49,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn record(&mut self, seq: u64, sent: Sent, now: Duration) {
-        if self.entries.len() >= HISTORY_MAX {
+        if self.entries.len() >= HISTORY_MAX && !broken(Mutation::HistoryUnbounded) {
             self.entries.pop_front();
         }
         self.entries.push_back(Entry {

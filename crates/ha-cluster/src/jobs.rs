@@ -7,6 +7,8 @@ use std::time::Duration;
 use ha_wire::{Message, Value};
 
 use crate::core::Core;
+use crate::mutation::{Mutation, broken};
+use crate::requests::ASKED_FIELD;
 use crate::resources::Standby;
 use crate::throttle::Cause;
 use crate::{Action, Hold, Job, JobId, JobOutcome, Level, Notification, Report};
@@ -112,6 +114,18 @@ impl Jobs {
         JobId(self.next_id)
     }
 
+    /// What a node asked for in a life that is over is not given any more: its answer would reach another life, which
+    /// may have to wait behind others for what it asks itself.
+    pub(crate) fn forget_requests_of(&mut self, node: &str) {
+        let asks = |notification: &Notification| {
+            notification.kind == "ip-request"
+                && notification
+                    .field("src")
+                    .is_some_and(|source| source.eq_ignore_ascii_case(node))
+        };
+        self.queue.retain(|notification| !asks(notification));
+    }
+
     /// Messages that wait for `rc.d`.
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
@@ -170,6 +184,9 @@ impl Core {
     pub(crate) fn start_give_up_all(&mut self) {
         self.info("Giving up all HA resources.");
         self.start_job(Job::GiveUpAll, Running::GiveUpAll);
+        if broken(Mutation::ShutdoneBeforeRelease) {
+            self.native_ended(Running::GiveUpAll, Report::default());
+        }
     }
 
     /// Lets go of what both nodes hold.
@@ -186,7 +203,7 @@ impl Core {
             true => QUEUE_MAX,
             false => QUEUE_MAX - RESERVED,
         };
-        if self.jobs.queue.len() >= room {
+        if self.jobs.queue.len() >= room && !broken(Mutation::QueueUnbounded) {
             let kind = notification.kind.clone();
             self.log_limited(Cause::Queue, || {
                 vec![(
@@ -363,6 +380,10 @@ impl Core {
                 message.push("ipaddr", notification.field("ipaddr").unwrap_or_default());
                 message.push("weown", if report.owned { "yes" } else { "no" });
                 message.push("ok", "OK");
+                // Which life of the other's has asked; nobody but ours looks at it.
+                if let Some(generation) = notification.field("hg") {
+                    message.push(ASKED_FIELD, generation);
+                }
             }
             "hb_takeover" if !self.is_us(&source) => {
                 let wanted = match notification.field("rsc_hold") {

@@ -24,6 +24,10 @@ mod input;
 mod job;
 mod jobs;
 mod membership;
+#[cfg(feature = "mutations")]
+pub mod mutation;
+#[cfg(not(feature = "mutations"))]
+mod mutation;
 mod node;
 mod punctuality;
 mod random;

@@ -6,6 +6,7 @@ use ha_wire::Message;
 
 use crate::api::Class;
 use crate::core::{Core, REQNODES_REPEAT};
+use crate::mutation::{Mutation, broken};
 use crate::node::Status;
 use crate::throttle::Cause;
 use crate::{Action, AutoJoin, Level, Notification};
@@ -93,6 +94,10 @@ impl Core {
             node.deadtime
         } else {
             self.config.initdead
+        };
+        let patience = match broken(Mutation::EarlyDeath) {
+            true => patience / 2,
+            false => patience,
         };
         Some((node.last_status + patience).max(self.punctuality.judge_from))
     }
@@ -285,7 +290,9 @@ impl Core {
         let known = node.generation > 0;
         let name = node.name.clone();
         node.generation = generation;
-        node.tracking.reset();
+        if !broken(Mutation::NumbersGoOn) {
+            node.tracking.reset();
+        }
         node.resource_seq = 0;
         node.status_seq = 0;
         node.status_ts = 0;
@@ -301,6 +308,7 @@ impl Core {
         node.letting_go = false;
         if known {
             self.info(format!("Heartbeat restart on node {name}"));
+            self.jobs.forget_requests_of(&name);
             self.peer_lost_its_memory(&name);
         }
     }
@@ -322,7 +330,7 @@ impl Core {
             self.info(format!(
                 "Nothing was taken over from {name} while it was away: no restart."
             ));
-        } else if self.config.managed {
+        } else if self.config.managed && !broken(Mutation::HealIgnored) {
             self.plan_heal_restart(self.now.mono + HEAL_PAUSE);
         }
     }
@@ -346,6 +354,7 @@ impl Core {
         node.tracking.died();
         let name = node.name.clone();
         self.warn(format!("node {name}: is dead"));
+        self.jobs.forget_requests_of(&name);
         let internal = self.death_message(&name, is_ping);
         self.show_fields(&internal);
         // Comm-up runs inside the processing of a death that completes it (`resource-protocol.md` 3.3).

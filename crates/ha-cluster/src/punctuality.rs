@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::core::Core;
+use crate::mutation::{Mutation, broken};
 use crate::throttle::Cause;
 use crate::{Level, Now};
 
@@ -56,14 +57,14 @@ impl Core {
         };
         let late = now.mono.saturating_sub(deadline);
         let (least, most) = STALL_BOUNDS;
-        if late <= (self.config.deadtime / 4).clamp(least, most) {
+        if late <= (self.config.deadtime / 4).clamp(least, most) || broken(Mutation::StallsJudge) {
             if now.mono >= self.punctuality.judge_from {
                 self.punctuality.postponements = 0;
             }
             return;
         }
         self.counters.stalls += 1;
-        if late + self.config.keepalive > self.config.deadtime {
+        if late + self.config.keepalive > self.config.deadtime / 2 {
             self.what_was_said_is_old(now.mono + self.listening_time());
         }
         if self.punctuality.postponements >= POSTPONEMENTS_MAX {

@@ -1,6 +1,7 @@
 //! Taking over from a node that died or left (`resource-protocol.md` 2.4.3, 2.4.7, 2.9).
 
 use crate::core::Core;
+use crate::mutation::{Mutation, broken};
 use crate::node::{Node, Status};
 use crate::resources::{RState, Standby};
 use crate::{Hold, NodeKind};
@@ -15,6 +16,7 @@ impl Core {
             }
         }
         self.rsc.moved.clear();
+        let told_something = self.rsc.ohold != Hold::NONE;
         self.forget_claim(name);
         if self.shutdown.wanted() {
             // The legacy leaves OSTABLE false here and waits an hour for a word from the dead (2.7).
@@ -31,7 +33,7 @@ impl Core {
         let may_hold = if !heard || self.holdings_unknown(name) {
             true
         } else if self.nice() {
-            self.rsc.ohold != Hold::NONE
+            told_something
         } else {
             had_resources
         };
@@ -75,7 +77,9 @@ impl Core {
             return;
         }
         if self.is_crowd() {
-            if let Some(taker) = self.taker_in_a_crowd(name) {
+            if let Some(taker) = self.taker_in_a_crowd(name)
+                && !broken(Mutation::EverybodyTakes)
+            {
                 self.info(format!("Resources of {name} are left to {taker}."));
                 self.rsc.ostable = true;
                 return;
@@ -106,7 +110,8 @@ impl Core {
     /// What the other nodes hold, in their view, as if they were one: our groups are held if anybody holds what is not his
     /// own, and somebody lacks his own unless all have theirs.
     pub(crate) fn claims_of_the_crowd(&self) -> Hold {
-        let live = || self.peers().filter(|node| node.status.live());
+        // One whose word on its holdings came before its first status counts like one that is known to live.
+        let live = || self.peers().filter(|node| !node.is_dead());
         Hold {
             local: live().all(|node| node.claim.local),
             foreign: live().any(|node| node.claim.foreign),
@@ -115,7 +120,10 @@ impl Core {
 
     /// Somebody active in a crowd has not said yet what he holds for good.
     pub(crate) fn some_of_the_crowd_are_silent(&self) -> bool {
-        let silent = |node: &Node| node.status == Status::Active && !node.told_holdings;
+        // Of whom we know only that he speaks, he may well be active.
+        let silent = |node: &Node| {
+            matches!(node.status, Status::Active | Status::Init) && !node.told_holdings
+        };
         self.is_crowd() && self.peers().any(silent)
     }
 
@@ -174,6 +182,7 @@ impl Core {
         self.rsc.ostable = false;
         self.rsc.ohold = Hold::NONE;
         self.info(format!("Received shutdown notice from '{source}'."));
+        self.jobs.forget_requests_of(source);
         if self.comm_up && self.now.mono < self.rsc.old_words_until {
             // It may have been said long ago, and its sender be back. If it is not, it will be declared dead.
             self.info(format!(

@@ -13,6 +13,9 @@ use crate::core::Core;
 /// is given twice, which does no harm.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 
+/// In an answer of ours: the generation that has asked.
+pub(crate) const ASKED_FIELD: &str = "asked";
+
 /// Keys of our own groups asked for at most.
 const REQUESTS_MAX: usize = 1000;
 
@@ -52,6 +55,11 @@ impl Core {
             return true;
         }
         let for_us = message.text("dest").is_some_and(|dest| self.is_us(dest));
+        let life = message.hex(ASKED_FIELD);
+        if life.is_some_and(|life| life != self.config.generation) {
+            // A former life of ours has asked; what is answered to it may not hold by now.
+            return false;
+        }
         let key = message.text("ipaddr").unwrap_or_default();
         let before = self.requests.unanswered.len();
         self.requests.unanswered.retain(|known| known != key);

@@ -8,6 +8,7 @@ use ha_wire::Message;
 
 use crate::audit::Audit;
 use crate::core::Core;
+use crate::mutation::{Mutation, broken};
 use crate::node::{Node, Status};
 use crate::throttle::Cause;
 use crate::{Config, FailedGroup, Hold, Level};
@@ -201,9 +202,9 @@ impl Core {
     /// living peer's status is. (The legacy decides at once, and then takes what a peer holds without asking; 2.10.)
     pub(crate) fn acquire_when_peers_are_known(&mut self) {
         // One that is not active yet may have been executed anew, holds what it held before, and would not answer yet.
-        let unknown = self
-            .peers()
-            .any(|node| !node.is_dead() && !(node.interval_known && node.status == Status::Active));
+        let known =
+            |node: &Node| node.is_dead() || (node.interval_known && node.status == Status::Active);
+        let unknown = !self.peers().all(known);
         if !self.rsc.first_acquisition_waits || unknown || self.fencing.pending() {
             return;
         }
@@ -241,6 +242,7 @@ impl Core {
             || !self.rsc.ostable
             || self.rsc.word != Word::Known;
         untold
+            && !broken(Mutation::NeverAsksAgain)
             && self.nice()
             && self.comm_up
             && self.config.managed
@@ -388,7 +390,7 @@ impl Core {
         let Some(node) = self.find_mut(source) else {
             return true;
         };
-        let overtaken = seq < node.resource_seq;
+        let overtaken = seq < node.resource_seq && !broken(Mutation::OvertakenBelieved);
         node.resource_seq = node.resource_seq.max(seq);
         overtaken
     }
@@ -465,7 +467,7 @@ impl Core {
 
     fn release_stale(&mut self, others: Hold) {
         let set = others.without(others.without(self.rsc.unchecked));
-        if set != Hold::NONE {
+        if set != Hold::NONE && !broken(Mutation::LeftBehindStays) {
             self.rsc.unchecked = self.rsc.unchecked.without(set);
             self.start_release_stale(set);
         }
@@ -479,7 +481,8 @@ impl Core {
             return;
         }
         if self.nice() {
-            let taken = self.rsc.ohold.foreign || self.rsc.ihold.local;
+            let others = self.rsc.ohold.foreign && !broken(Mutation::TakesWhatIsTaken);
+            let taken = others || self.rsc.ihold.local;
             if !forced && taken && self.rsc.standby == Standby::Not {
                 self.info("Local Resource acquisition completed. (none)");
                 return;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ha_wire::Message;
 
 use crate::core::Core;
+use crate::mutation::{Mutation, broken};
 use crate::resources::{RETRY, RState, Standby, Word};
 use crate::{FailedGroup, Hold};
 
@@ -87,7 +88,11 @@ impl Core {
             (Standby::Not, "me", false)
                 if self.is_crowd() && kind == Hold::FOREIGN && self.rsc.ihold.local => {}
             (Standby::Not, "me", false) => {
-                self.standby_begins(source, kind, Standby::Other, RELEASE_WAIT);
+                let wait = match broken(Mutation::TakerWaitsAnHour) {
+                    true => SCRIPTS_WAIT,
+                    false => RELEASE_WAIT,
+                };
+                self.standby_begins(source, kind, Standby::Other, wait);
                 // What failed over there and fails here too is not sent back.
                 let failed = message.text(FAILED_FIELD).unwrap_or_default();
                 let failed = failed
@@ -175,6 +180,9 @@ impl Core {
         self.rsc.ihold = self.rsc.ihold.without(kind);
         self.send_resource(false, Some("standby"));
         self.start_release(kind);
+        if broken(Mutation::DoneBeforeRelease) {
+            self.send_standby(kind, "done");
+        }
     }
 
     /// There was nothing to move, and no `done` will follow. (The legacy waits for it for an hour.)
@@ -222,8 +230,8 @@ impl Core {
         }
     }
 
-    /// We were silent for so long that the others have declared us dead. What they said before that may still be waiting
-    /// to be read, and is not what they hold by now: until then nothing they say permits us to take anything, and then we
+    /// We were silent for so long that the others may have declared us dead, above all if some of what we said before was lost.
+    /// What they said before that may still be waiting to be read, and is not what they hold by now: until then nothing they say permits us to take anything, and then we
     /// ask anew.
     pub(crate) fn what_was_said_is_old(&mut self, until: Duration) {
         self.cancel_standby();
