@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{CLIENTS_GAVE_UP, Deafens, Kind, Known, Target, only_one};
 use crate::{Host, Result};
 
-/// Where the limit that was in force is noted, with the pid of each process behind it. Lost with the processes at a boot.
-const NOTE: &str = "/run/nofile.";
+/// Where the limit that was in force is noted. Lost with the processes at a boot.
+const NOTE: &str = "/run/nofile";
 
 pub(super) const KIND: Kind = Kind {
     name: "no descriptors",
@@ -32,20 +32,18 @@ fn exhaust(host: &Arc<Host>) -> Result<()> {
     for pid in host.heartbeat_pids() {
         let _ = writeln!(
             script,
-            "prlimit -p {pid} --nofile --noheadings -o SOFT >{NOTE}{pid}
+            "prlimit -p {pid} --nofile --noheadings -o SOFT >{NOTE}
              prlimit -p {pid} --nofile=$(ls /proc/{pid}/fd | wc -l):"
         );
     }
     host.sh(&script).map(drop)
 }
 
+/// Not only of the processes of before: who was executed anew has inherited the limit.
 fn restore(host: &Arc<Host>) -> Result<()> {
-    let script = format!(
-        "for note in {NOTE}*; do
-             [ -e \"$note\" ] || continue
-             prlimit -p ${{note##*.}} --nofile=$(cat $note): || :
-             rm -f $note
-         done"
-    );
+    let mut script = format!("[ -e {NOTE} ] || exit 0\n");
+    for pid in host.heartbeat_pids() {
+        let _ = writeln!(script, "prlimit -p {pid} --nofile=$(cat {NOTE}): || :");
+    }
     host.sh(&script).map(drop)
 }
