@@ -315,15 +315,16 @@ fn edit_distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, l) in left.chars().take(64).enumerate() {
-        let mut diagonal = i;
-        let mut next = vec![i + 1];
-        for (r, above) in right.iter().zip(row.iter().skip(1)) {
-            let substituted = diagonal + usize::from(l != *r);
-            let left_of = next.last().copied().unwrap_or_default();
-            next.push(substituted.min(above + 1).min(left_of + 1));
-            diagonal = *above;
+        let (mut diagonal, mut left_of) = (i, i + 1);
+        for (r, place) in right.iter().zip(row.iter_mut().skip(1)) {
+            let before = std::mem::replace(&mut diagonal, *place);
+            let substituted = before + usize::from(l != *r);
+            left_of = substituted.min(*place + 1).min(left_of + 1);
+            *place = left_of;
         }
-        row = next;
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
     }
     row.last().copied().unwrap_or_default()
 }
@@ -384,6 +385,19 @@ mod tests {
             .filter(|name| !described(name))
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn distances() {
+        for (left, right, distance) in [
+            ("kitten", "sitting", 3),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("flaw", "lawn", 2),
+            ("node", "node", 0),
+        ] {
+            assert_eq!(edit_distance(left, right), distance, "{left} {right}");
+        }
     }
 
     #[test]
