@@ -6,6 +6,7 @@
 
 mod clients;
 mod crowd;
+mod endurance;
 mod fencing;
 mod hand_over;
 mod ipfail;
@@ -43,6 +44,7 @@ fn main() {
         crowd::SCENARIOS,
         media::SCENARIOS,
         lifecycle::SCENARIOS,
+        endurance::SCENARIOS,
     ] {
         scenarios.extend_from_slice(list);
     }
