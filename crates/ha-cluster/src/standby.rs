@@ -81,6 +81,13 @@ impl Core {
                     "standby message [{info}] from {source} ignored.  local resources in flux."
                 ));
             }
+            // All others would take them, and each of them all lines that are not its own.
+            (Standby::Not, "me", _) if self.is_crowd() && kind.local => {
+                self.warn(format!(
+                    "standby of {source} [{kind}] refused: with more than two nodes nobody can tell who is to take its \
+                     resources. Stop heartbeat there instead: one of the others takes over."
+                ));
+            }
             (Standby::Not, "me", true) => {
                 self.standby_begins(source, kind, Standby::Me, ANSWER_WAIT);
             }

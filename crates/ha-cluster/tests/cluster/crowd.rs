@@ -111,3 +111,16 @@ fn whichever_node_returns_and_whoever_answers_last_there_is_one_holder() {
         }
     }
 }
+
+#[test]
+fn standby_does_not_give_everything_to_everybody() {
+    for kind in ["all", "local", "foreign"] {
+        let mut world = World::settled(3, failback(AutoFailback::On));
+        world.standby(0, kind);
+        world.takeover(1, kind);
+        world.run(secs(40));
+        world.assert_holders(&[("A", "a"), ("B", "b"), ("C", "c")]);
+        let refused = world.logged(0, "refused: with more than two nodes");
+        assert_eq!(refused, kind != "foreign", "{kind}\n{}", world.story());
+    }
+}
