@@ -58,6 +58,8 @@ pub struct Core {
     /// Whom we asked for the node list, and when to ask again.
     pub(crate) asked: Option<(String, Duration)>,
     pub(crate) punctuality: Punctuality,
+    /// It is time, and not something that happened, that calls: what has arrived was read before.
+    pub(crate) judging: bool,
 
     pub(crate) next_seq: u64,
     pub(crate) history: History,
@@ -116,6 +118,7 @@ impl Core {
             flow_control: true,
             asked: None,
             punctuality: Punctuality::new(now.mono),
+            judging: false,
             next_seq: 1,
             history: History::default(),
             load: "n/a".to_owned(),
@@ -138,6 +141,7 @@ impl Core {
         self.notice_clock_step(now);
         self.notice_stall(now);
         self.now = now;
+        self.judging = matches!(input, Input::Timer);
         match input {
             Input::Start => self.start(),
             Input::Datagram { medium, payload } => self.receive(medium, payload),

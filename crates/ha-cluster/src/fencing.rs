@@ -93,7 +93,7 @@ impl Fencing {
 
 impl Core {
     /// Fencing is configured.
-    fn can_fence(&self) -> bool {
+    pub(crate) fn can_fence(&self) -> bool {
         !self.config.fencing.is_empty()
     }
 

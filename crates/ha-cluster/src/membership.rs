@@ -135,9 +135,11 @@ impl Core {
         self.request_missing();
         self.watch_history();
         let now = self.now.mono;
+        // While datagrams are read one after the other, the sign of life may be the next one.
         let silent: Vec<String> = self
             .nodes
             .iter()
+            .filter(|_| self.judging)
             .filter(|node| self.death_due(node).is_some_and(|due| due <= now))
             .map(|node| node.name.clone())
             .collect();

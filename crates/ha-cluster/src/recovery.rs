@@ -9,6 +9,8 @@ use crate::{Hold, NodeKind};
 impl Core {
     /// A normal node was declared dead (2.9). `heard`: a packet of it was processed since it was last declared dead.
     pub(crate) fn recover_dead_node(&mut self, name: &str, heard: bool, had_resources: bool) {
+        // It was given something, and has not said yet that it runs there.
+        let given = self.rsc.standby == Standby::Done && self.jobs.acquiring() == Hold::NONE;
         if self.rsc.standby != Standby::Not {
             self.cancel_standby();
             if !self.rsc.ostable && self.rsc.ihold == Hold::ALL {
@@ -30,7 +32,10 @@ impl Core {
             }
         }
         self.rsc.needs_failback = true;
-        let may_hold = if !heard || self.holdings_unknown(name) {
+        // Its own groups have no holder that we know of: it may have taken them since.
+        let orphans = self.nice() && !self.rsc.ihold.foreign && had_resources;
+        let doubtful = self.can_fence() && (given || orphans);
+        let may_hold = if !heard || self.holdings_unknown(name) || doubtful {
             true
         } else if self.nice() {
             told_something

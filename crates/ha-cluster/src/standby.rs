@@ -120,6 +120,12 @@ impl Core {
                 self.rsc.ihold = self.rsc.ihold.without(kind);
                 self.rsc.standby_deadline = Some(now + SCRIPTS_WAIT);
             }
+            (Standby::Other, "done", false) if self.is_taken_back(source, message, kind) => {
+                self.warn(format!(
+                    "{source} has taken its {kind} resources back since it released them"
+                ));
+                self.words_were_lost();
+            }
             (Standby::Other, "done", false) => {
                 self.rsc.standby_deadline = Some(now + SCRIPTS_WAIT);
                 self.info(format!("standby: acquire [{kind}] resources from {source}"));
@@ -161,6 +167,15 @@ impl Core {
             }
         }
         self.retry_shutdown();
+    }
+
+    /// A newer word of the sender's says that it holds what it releases in this one.
+    fn is_taken_back(&self, source: &str, message: &Message, kind: Hold) -> bool {
+        let seq = message.hex("seq").unwrap_or(0);
+        let overtaken = self
+            .find(source)
+            .is_some_and(|node| seq < node.resource_seq);
+        overtaken && self.rsc.ohold.without(kind) != self.rsc.ohold
     }
 
     fn standby_begins(&mut self, source: &str, kind: Hold, standby: Standby, wait: Duration) {
