@@ -132,8 +132,7 @@ impl Diagnostic {
     /// The texts to log for this diagnostic, one log line each.
     ///
     /// A legacy text comes first and alone, so that whatever searches for it finds it. Where it stands and our advice
-    /// follow on a line of their own, `/etc/ha.d/ha.cf:12:9: advice`; an error without advice gives the name of its rule
-    /// there. A text of ours is one line that begins with its place.
+    /// follow on a line of their own, `/etc/ha.d/ha.cf:12:9: advice`; an error without advice gives that of its rule. A text of ours is one line that begins with its place.
     pub fn lines(&self) -> Vec<String> {
         let place = self
             .span
@@ -150,11 +149,39 @@ impl Diagnostic {
         match &self.advice {
             Some(advice) => lines.push(format!("{place}{advice}")),
             None if self.span.is_some() && self.severity <= Severity::Error => {
-                lines.push(format!("{place}{}", self.code));
+                lines.push(format!("{place}{}", advice_of_rule(self.code)));
             }
             None => {}
         }
         lines
+    }
+}
+
+/// What helps with every mistake of a kind.
+fn advice_of_rule(code: &str) -> &'static str {
+    match code {
+        "illegal-directive" => "ha.cf(5) lists all directives",
+        "bad-autojoin" => "expected none, other or any",
+        "bad-compression" => "expected zlib or bz2",
+        "bad-coreroot" => "expected a directory that is there",
+        "bad-hbgenmethod" => "expected file or time",
+        "bad-logfacility" => {
+            "expected a facility of syslog in small letters, such as local0, or none"
+        }
+        "bad-max-rexmit-delay" => "expected a number of milliseconds above zero",
+        "bad-rtprio" => "expected 1 to 99",
+        "bad-uuidfrom" => "expected file or nodename",
+        "bad-boolean" | "bad-traditional-compression" => {
+            "expected true on yes y 1, or false off no n 0"
+        }
+        "bad-compression-threshold" => "expected a number of KiB above zero",
+        "bad-env" => "expected NAME=VALUE",
+        "medium-field" | "medium-incomplete" | "ucast-incomplete" | "medium-interface"
+        | "mcast-interface" => "ha.cf(5) tells what this medium takes",
+        "nice-failback-obsolete" => "auto_failback takes its place",
+        "too-many-media" => "not more than 64",
+        "stonith-incomplete" => "ha.cf(5) shows a complete line",
+        _ => "this is meant",
     }
 }
 
@@ -201,19 +228,22 @@ mod tests {
         .at(span.clone());
         assert_eq!(
             said.lines(),
-            ["Illegal realtime priority [0]", "ha.cf:12:9: bad-rtprio"]
-        );
-        let advised = said.advise("expected 1 to 99");
-        assert_eq!(
-            advised.lines(),
             [
                 "Illegal realtime priority [0]",
                 "ha.cf:12:9: expected 1 to 99"
             ]
         );
+        let advised = said.advise("expected 1 to 98");
+        assert_eq!(
+            advised.lines(),
+            [
+                "Illegal realtime priority [0]",
+                "ha.cf:12:9: expected 1 to 98"
+            ]
+        );
         assert_eq!(
             advised.to_string(),
-            "ERROR ha.cf:12:9: Illegal realtime priority [0] (expected 1 to 99)"
+            "ERROR ha.cf:12:9: Illegal realtime priority [0] (expected 1 to 98)"
         );
         let warning = Diagnostic::legacy(
             Severity::Warn,

@@ -44,6 +44,22 @@ fn every_row_of_the_reference_table() {
     );
 }
 
+/// The name of a rule is a word of ours and helps nobody.
+#[test]
+fn no_refusal_ends_in_the_name_of_a_rule() {
+    let facts = laboratory();
+    let mut bare = std::collections::BTreeSet::new();
+    for case in cases::all() {
+        let loaded = case.files.load(&facts);
+        bare.extend(loaded.diagnostics.iter().filter_map(|said| {
+            let last = said.lines().pop()?;
+            last.ends_with(&format!(": {}", said.code))
+                .then(|| format!("{:?}", said.lines()))
+        }));
+    }
+    assert!(bare.is_empty(), "{bare:#?}");
+}
+
 #[test]
 fn what_the_legacy_refuses_in_silence_is_placed() {
     let facts = laboratory();

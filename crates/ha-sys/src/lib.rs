@@ -16,6 +16,7 @@ pub mod host;
 pub mod identity;
 pub mod lateness;
 pub mod loadavg;
+pub mod lock;
 pub mod log;
 pub mod media;
 pub mod peer;

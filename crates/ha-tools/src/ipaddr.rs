@@ -74,7 +74,11 @@ pub(crate) struct Face {
 impl Face {
     pub(crate) fn run(&self, program: &OsStr, args: &[OsString]) -> i32 {
         let [spec, operation] = args else {
-            return self.usage(program);
+            // A description needs no address.
+            return match args {
+                [only] if only == "meta-data" => self.describe(program),
+                _ => self.usage(program),
+            };
         };
         let spec = AddressSpec::parse(spec.as_bytes());
         let operation = match operation.to_str().unwrap_or_default() {

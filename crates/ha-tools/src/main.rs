@@ -17,6 +17,7 @@ mod ipfail;
 mod logd;
 mod logger;
 mod mach_down;
+mod mlock;
 mod node_admin;
 mod output;
 mod propagate;
@@ -58,6 +59,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("hb_standby", standby::give_up),
     ("hb_takeover", standby::take_over),
     ("ipfail", ipfail::main),
+    ("mlock", mlock::main),
     ("mach_down", mach_down::main),
     ("portblock", agents::port_block),
     ("req_resource", req_resource::main),

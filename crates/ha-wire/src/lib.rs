@@ -13,12 +13,14 @@
 //! | `error` | why a packet was refused, with the log lines that operators know |
 //! | `dump` | the field dump of those log lines |
 //! | [`icmp`] | the echo requests and replies that carry messages to and from ping nodes |
+//! | [`apphb`] | what applications and `apphbd` say to each other |
 //! | [`logd`] | the record that the logging daemon is handed |
 //! | [`stream`] | finding messages in a stream of bytes (serial line, FIFO) |
 //!
 //! The rules come from the reference document `wire-protocol.md`; comments cite its sections.
 #![forbid(unsafe_code)]
 
+pub mod apphb;
 mod base64;
 mod compression;
 mod decode;

@@ -15,6 +15,7 @@ use ha_sys::{Interest, Ready, child, clock, errno_text, process};
 use ha_wire::decode_plain;
 
 use crate::api::Api;
+use crate::apphbd::Watched;
 use crate::clients::Clients;
 use crate::fencing::Fencing;
 use crate::files::Stamps;
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) fifo: Fifo,
     pub(crate) signals: SignalSource,
     pub(crate) watchdog: Option<Watchdog>,
+    pub(crate) watched: Option<Watched>,
     pub(crate) load: Option<LoadAverage>,
     pub(crate) stamps: Stamps,
     pub(crate) mischief: Mischief,
@@ -76,6 +78,8 @@ pub(crate) struct Daemon {
     fifo: Fifo,
     signals: SignalSource,
     watchdog: Option<Watchdog>,
+    /// `use_apphbd`.
+    watched: Option<Watched>,
     load: Option<LoadAverage>,
     keepalive: Duration,
     next_load: Duration,
@@ -107,6 +111,7 @@ impl Daemon {
             fifo: parts.fifo,
             signals: parts.signals,
             watchdog: parts.watchdog,
+            watched: parts.watched,
             load: parts.load,
             keepalive,
             next_load: Duration::ZERO,
@@ -175,6 +180,7 @@ impl Daemon {
             .add(&self.fifo, Token::Fifo.number(), Interest::Read)?;
         self.jobs.native.watch(&self.shell)?;
         self.links.open_all(&mut self.shell)?;
+        self.beat();
         self.start_if_open();
         Ok(())
     }
@@ -246,12 +252,25 @@ impl Daemon {
                 let clients = &mut self.clients;
                 jobs::die(&self.shell, || clients.kill_all());
             }
+            Due::Beat => self.beat(),
             Due::AcceptClients => self.api.resume_accepting(&self.shell),
             Due::KillJobs => {
                 self.jobs.signal_all(Signal::SIGKILL);
             }
         }
         Ok(())
+    }
+
+    /// Says to `apphbd` that the loop turns.
+    fn beat(&mut self) {
+        let Some(watched) = &mut self.watched else {
+            return;
+        };
+        let (news, pause) = watched.beat(clock::monotonic());
+        if let Some((priority, text)) = news {
+            self.shell.logger.log(priority, text);
+        }
+        self.shell.after(pause, Due::Beat);
     }
 
     fn serve(&mut self, event: Ready) {

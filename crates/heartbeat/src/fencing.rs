@@ -178,7 +178,11 @@ fn bad_parameters(line: &Stonith, at: &str) -> Diagnostic {
         StonithSource::File(path) => error(
             "stonith-file",
             format!("Invalid Stonith config file [{path}]"),
-        ),
+        )
+        .advise(format!(
+            "\"stonith -t {} -F {path} -S\" tries it",
+            line.device
+        )),
         StonithSource::Parameters { .. } => error(
             "stonith-parameters",
             format!("Invalid Stonith configuration parameter [{at}]"),

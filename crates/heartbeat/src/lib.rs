@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod apphbd;
 mod clients;
 mod control;
 mod daemon;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const PID_FILE: &str = "/var/run/heartbeat.pid";
 /// Sockets and the scripts' scratch directory.
 pub(crate) const RUN_DIRECTORY: &str = "/var/run/heartbeat";
+/// Where `apphbd` listens.
+pub(crate) const APPHBD: &str = "/var/run/heartbeat/apphb.comm";
 /// Wiped at each start.
 pub(crate) const SCRATCH_DIRECTORY: &str = "/var/run/heartbeat/rsctmp";
 /// Identity and FIFO.

@@ -36,6 +36,8 @@ pub(crate) enum Due {
     KillClient { index: usize, pid: u32 },
     /// A `failfast` client failed, and its last messages have had time to leave.
     Reboot { client: usize },
+    /// Say to `apphbd` that we live.
+    Beat,
     /// Accept clients again.
     AcceptClients,
     /// What did not end by SIGTERM ends now.

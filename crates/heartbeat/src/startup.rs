@@ -21,6 +21,7 @@ use ha_sys::signals::{Signal, SignalSource};
 use ha_sys::watchdog::Watchdog;
 use ha_sys::{Interest, Poller, clock, daemon, errno_text, process, realtime, users};
 
+use crate::apphbd::{Terms, Watched};
 use crate::clients::Clients;
 use crate::daemon::{Daemon, Ending, Parts};
 use crate::fencing::{self, Fencing};
@@ -293,6 +294,14 @@ impl Launch<'_> {
             directory,
             ha_cf.keepalive,
         );
+        let watched = ha_cf.use_apphbd.then(|| {
+            Watched::new(Terms {
+                socket: places::APPHBD.into(),
+                every: ha_cf.keepalive,
+                warning: ha_cf.warntime,
+                interval: ha_cf.deadtime,
+            })
+        });
         let logger =
             std::mem::replace(&mut self.logger, Logger::new("heartbeat", Sinks::default()));
         let shell = Shell {
@@ -311,6 +320,7 @@ impl Launch<'_> {
             fifo,
             signals,
             watchdog,
+            watched,
             load: LoadAverage::open().ok(),
             stamps: self.stamps,
             mischief,

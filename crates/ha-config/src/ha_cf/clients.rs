@@ -91,7 +91,9 @@ pub(crate) fn apiauth(draft: &mut Draft<'_>, given: &Given<'_>) -> Outcome {
                 draft.say_legacy(Severity::Error, "bad-apiauth", reason);
             }
             let message = format!("Invalid apiauth directive [{}]", given.string());
-            draft.say(given.mark(Diagnostic::legacy(Severity::Error, "bad-apiauth", message)));
+            let refusal = Diagnostic::legacy(Severity::Error, "bad-apiauth", message)
+                .advise("users and groups must be of this machine, and each client has one line");
+            draft.say(given.mark(refusal));
             for line in SYNTAX {
                 draft.say_legacy(Severity::Info, "bad-apiauth", *line);
             }

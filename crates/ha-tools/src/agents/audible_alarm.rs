@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use ha_resources::address::{AgentLevel, ocf};
-use ha_sys::process;
 use ha_sys::signals::Signal;
+use ha_sys::{clock, process};
 
 use super::wrapper::{Parameter, Script, Wish, Wrapper};
 use crate::context::words;
@@ -38,6 +38,9 @@ const PID_FILE: &str = "/var/run/heartbeat-bell";
 const RING: &str = "--ring";
 const CONSOLE: &str = "/dev/console";
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a new process may take to be seen, and how often it is looked for.
+const STARTING: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// The script.
 pub(crate) fn main(program: &OsStr, args: &[OsString]) -> i32 {
@@ -79,7 +82,7 @@ fn start(program: &OsStr, nodes: &[String]) -> io::Result<i32> {
         return Ok(ocf::SUCCESS);
     }
     silence()?;
-    let child = Command::new(env::current_exe()?)
+    let mut child = Command::new(env::current_exe()?)
         .arg0(Path::new(program).with_file_name(SCRIPT.name))
         .arg(RING)
         .stdin(Stdio::null())
@@ -93,6 +96,14 @@ fn start(program: &OsStr, nodes: &[String]) -> io::Result<i32> {
         .mode(0o644)
         .open(PID_FILE)?;
     writeln!(file, "{}", child.id())?;
+    // The kernel lets us go on before it shows the child's words, by which a status or a stop that comes at once knows it.
+    let patience = clock::monotonic() + STARTING;
+    while ringing().is_none() {
+        if child.try_wait()?.is_some() || clock::monotonic() >= patience {
+            return Err(io::Error::other("the alarm does not ring"));
+        }
+        thread::sleep(LOOK);
+    }
     Ok(ocf::SUCCESS)
 }
 

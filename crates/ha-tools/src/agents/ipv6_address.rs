@@ -58,7 +58,7 @@ pub(crate) fn main(program: &OsStr, args: &[OsString]) -> i32 {
     let wrapper = Wrapper::new(SCRIPT, program);
     let words = words(args);
     let [spec, operation] = words.as_slice() else {
-        return wrapper.usage();
+        return wrapper.wrong_words(&words);
     };
     if operation == ADVERTISE {
         return match Spec::parse(spec) {

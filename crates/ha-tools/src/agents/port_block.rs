@@ -47,7 +47,7 @@ pub(crate) fn main(program: &OsStr, args: &[OsString]) -> i32 {
     let wrapper = Wrapper::new(SCRIPT, program);
     let words = words(args);
     let [protocol, ports, action, operation] = words.as_slice() else {
-        return wrapper.usage();
+        return wrapper.wrong_words(&words);
     };
     let wish = match wrapper.wish(operation) {
         Ok(wish) => wish,

@@ -85,6 +85,14 @@ impl Wrapper {
         0
     }
 
+    /// The answer to a call with the wrong number of words; the exit code. A description needs none of them.
+    pub(crate) fn wrong_words(&self, words: &[String]) -> i32 {
+        match words.last().map(String::as_str) {
+            Some("meta-data") => self.describe(),
+            _ => self.usage(),
+        }
+    }
+
     /// Writes the closing line; the exit code.
     pub(crate) fn finish(&self, wish: Wish, code: i32) -> i32 {
         let kind = match wish {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ha_ipc::channel::Channel;
 use ha_sys::log::connect_now;
-use ha_sys::{Interest, Poller, clock};
+use ha_sys::{Interest, Poller, clock, process};
+use ha_wire::apphb::Request;
 
 use super::SOCKET;
-use super::message::Request;
 
 /// How long the monitor may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,7 +36,12 @@ impl Registration {
             Request::Register {
                 name: name.into(),
                 instance: instance.into(),
+                directory: std::env::current_dir()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
                 pid: std::process::id(),
+                uid: process::effective_user(std::process::id()).unwrap_or(0),
             },
             Request::Interval(interval_ms),
             Request::Warning(warning_ms),

@@ -4,7 +4,6 @@
 //! What the legacy does beyond that, telling plugins of it, is not here: none of its plugins could be loaded.
 
 pub(crate) mod client;
-mod message;
 mod monitor;
 mod server;
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ha_sys::log::Priority;
-
-use super::message::Request;
+use ha_wire::apphb::Request;
 
 const EPERM: i32 = 1;
 const ESRCH: i32 = 3;
@@ -255,7 +254,9 @@ mod tests {
         Request::Register {
             name: name.into(),
             instance: "inst".into(),
+            directory: "/".into(),
             pid,
+            uid: 0,
         }
         .encode()
     }

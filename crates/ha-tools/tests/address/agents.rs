@@ -236,6 +236,18 @@ fn wrong_calls_are_answered_as_the_legacy_does() {
     );
 }
 
+#[test]
+fn descriptions_need_no_address() {
+    in_namespace("agents::descriptions_need_no_address", Needs::Root, || {
+        for agent in ["IPaddr", "IPaddr2"] {
+            let description = ours(agent, "192.168.6.66", "meta-data").succeeds();
+            assert!(description.starts_with("<?xml"), "{description}");
+            let bare = Side::Ours.call(agent, ["meta-data"], &[]);
+            assert_eq!(bare.succeeds(), description, "{agent}");
+        }
+    });
+}
+
 fn ours(agent: &str, spec: &str, operation: &str) -> Finished {
     Side::Ours.call(agent, [spec, operation], &[])
 }

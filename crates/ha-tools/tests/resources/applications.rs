@@ -11,6 +11,7 @@ pub const TESTS: &[Test] = &[
     ("Xinetd_lives", xinetd_lives),
     ("MailTo_lives", mail_lives),
     ("WinPopup_lives", popup_lives),
+    ("WinPopup_stop_never_fails", popup_stop_never_fails),
     ("db2_lives", db2_lives),
     ("ids_lives", ids_lives),
     ("WAS_that_is_not_installed", was_missing),
@@ -162,6 +163,23 @@ fn popup_lives() -> Result<(), Skip> {
     script.expect("start", 1, "ERROR:  Unknown error: 127");
     script.answers_wrong_calls();
     script.refuses(&["a", "b", "start"]);
+    Ok(())
+}
+
+/// A message that could not be sent was a stop that failed, and so the node rebooted.
+fn popup_stop_never_fails() -> Result<(), Skip> {
+    fs::write("/run/hosts", "one\n").expect("written");
+    stand_in("smbclient", "");
+    let script = Script::ours("WinPopup", &["/run/hosts"]);
+    script.expect("start", 0, "INFO:  Success");
+    stand_in("smbclient", "exit 127");
+    script.expect("stop", 0, "INFO:  Success");
+    script.expect("status", 7, "INFO:  Resource is stopped");
+    stand_in("smbclient", "");
+    script.expect("start", 0, "INFO:  Success");
+    fs::remove_file("/run/hosts").expect("removed");
+    script.expect("stop", 0, "INFO:  Success");
+    script.expect("status", 7, "INFO:  Resource is stopped");
     Ok(())
 }
 

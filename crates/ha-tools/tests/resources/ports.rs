@@ -12,6 +12,10 @@ pub const TESTS: &[Test] = &[
     ("portblock_block_and_unblock_in_one_line", portblock_line),
     ("Delay_lives", delay_lives),
     ("AudibleAlarm_lives", alarm_lives),
+    (
+        "AudibleAlarm_is_known_the_moment_it_has_started",
+        alarm_is_known_at_once,
+    ),
 ];
 
 const PORT: u16 = 1999;
@@ -98,6 +102,23 @@ fn delay_lives() -> Result<(), Skip> {
     script.answers_wrong_calls();
     script.refuses(&[]);
     script.refuses(&["1", "2", "3", "start"]);
+    Ok(())
+}
+
+/// Its status was "stopped", and a stop left it ringing, as long as the kernel did not show the new process's words.
+fn alarm_is_known_at_once() -> Result<(), Skip> {
+    run("sh", &["-ec", "hostname alpha"]);
+    let script = Script::ours("AudibleAlarm", &["beta"]);
+    for _ in 0..40 {
+        script.expect("start", 0, "INFO:  Success");
+        let pid = std::fs::read_to_string("/run/heartbeat-bell").expect("a pid");
+        script.expect("status", 0, "INFO:  Running OK");
+        script.expect("stop", 0, "INFO:  Success");
+        until("the end of the alarm", || {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+            state.map_or(true, |state| state.contains(") Z "))
+        });
+    }
     Ok(())
 }
 

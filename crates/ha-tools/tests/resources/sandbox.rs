@@ -316,6 +316,8 @@ impl<'a> Script<'a> {
             );
         }
         let description = self.call("meta-data").succeeds();
+        // The description needs none of the words.
+        assert_eq!(self.call_with(&["meta-data"]).succeeds(), description);
         let name = format!("<resource-agent name=\"{}\">", self.name);
         assert!(description.starts_with("<?xml"), "{description}");
         assert!(description.contains(&name), "{description}");

@@ -3,6 +3,7 @@
 
 mod legacy;
 mod messages;
+mod mlock;
 mod propagate;
 mod resource_manager;
 mod tree;

@@ -181,7 +181,7 @@ const MANUALS: &[&str] = &[
 
 /// Tools that lie beside the daemon.
 const LIB_TOOLS: &[&str] = &[
-    "api_test", "apphbd", "findif", "ha_logd", "ipfail", "send_arp",
+    "api_test", "apphbd", "findif", "ha_logd", "ipfail", "mlock", "send_arp",
 ];
 
 /// Tools in the directories of commands.
@@ -432,6 +432,7 @@ mod tests {
                 "ha_logd",
                 "ipfail",
                 "findif",
+                "mlock",
                 "send_arp",
                 "hb_standby",
                 "hb_takeover",

@@ -32,6 +32,11 @@ pub const SCENARIOS: &[Scenario] = &[
         run: stalled,
     },
     MONITORED,
+    Scenario {
+        name: "apphbd_watches_heartbeat",
+        modes: &["on"],
+        run: watched_daemon,
+    },
 ];
 
 /// Heartbeats of applications: either monitor with either client.
@@ -464,6 +469,70 @@ fn applications(pair: &Pair) -> Result<()> {
                     .is_ok_and(|said| said.code() == 3)
             })?;
         }
+    }
+    Ok(())
+}
+
+/// Either daemon registers with either monitor, is missed while it is stopped, and takes its leave. Ours also finds a
+/// monitor that comes later. (Debian's never does.)
+fn watched_daemon(pair: &Pair) -> Result<()> {
+    let host = &pair.alpha;
+    for node in pair.nodes() {
+        let file = pair.ha_cf(node).line("use_apphbd yes");
+        node.write("/etc/ha.d/ha.cf", &file.text())?;
+    }
+    host.write(
+        "/etc/apphbd.cf",
+        "debug_level 1\nlogfile /var/log/apphbd\ndebugfile /var/log/apphbd-debug\nrealtime no\n",
+    )?;
+    for monitor in MAKES {
+        prepare(host)?;
+        host.sh("mkdir -p /var/run/heartbeat; rm -f /var/log/apphbd* /var/log/ha-log")?;
+        let apphbd = monitor.path("apphbd");
+        let runs = || {
+            host.run(&[&apphbd, "-s"])
+                .is_ok_and(|said| said.code() == 0)
+                && host.log_file("apphbd").contains("Starting apphbd")
+        };
+        host.run(&[&apphbd, "-c", "/etc/apphbd.cf"])?.success()?;
+        wait_until("the monitor runs", seconds(10), runs)?;
+        host.start_heartbeat()?;
+        let registered = || {
+            host.log()
+                .matches("Registered with apphbd as heartbeat/master_control_process.")
+                .count()
+        };
+        wait_until("it registers", seconds(20), || registered() == 1)?;
+        host.sh("kill -STOP $(cat /var/run/heartbeat.pid)")?;
+        wait_until("it is missed", seconds(30), || {
+            host.log_file("apphbd")
+                .contains("WARN: apphb client 'heartbeat' / 'master_control_process' (pid ")
+                && host.log_file("apphbd").contains(") failed to heartbeat")
+        })?;
+        host.sh("kill -CONT $(cat /var/run/heartbeat.pid)")?;
+        wait_until("it is heard again", seconds(20), || {
+            host.log_file("apphbd").contains(") resumed heartbeats")
+        })?;
+        if host.is_ours() {
+            host.sh("kill -KILL $(cat /var/run/apphbd.pid)")?;
+            wait_until("it misses the monitor", seconds(20), || {
+                host.log().contains("ERROR: apphb_hb() failed.: ")
+            })?;
+            host.run(&[&apphbd, "-c", "/etc/apphbd.cf"])?.success()?;
+            wait_until("it finds the new one", seconds(60), || registered() == 2)?;
+        }
+        host.stop_heartbeat()?;
+        // Debian's monitor never survives a client that leaves, whatever its last words.
+        if monitor == Make::Ours {
+            if !runs() {
+                return Err(LabError::unexpected("the monitor ended with its client"));
+            }
+            host.run(&[&apphbd, "-k"])?.success()?;
+        }
+        wait_until("the monitor is gone", seconds(20), || {
+            host.run(&[&apphbd, "-s"])
+                .is_ok_and(|said| said.code() == 3 || said.code() == 1)
+        })?;
     }
     Ok(())
 }

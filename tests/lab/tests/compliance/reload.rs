@@ -168,7 +168,7 @@ fn broken(pair: &Pair) -> Result<()> {
         &[
             "nonsense",
             "Illegal directive",
-            "illegal-directive",
+            "lists all directives",
             "onfiguration error",
             "not found in keyfile",
             "the line of key 3",

@@ -1,4 +1,4 @@
-//! What applications and their monitor say to each other (`client-api.md` 10).
+//! What applications and their monitor `apphbd` say to each other (`client-api.md` 10).
 //!
 //! ```text
 //!  0       8          264        520       776   780   784   788
@@ -25,12 +25,19 @@ const LONG: usize = size_of::<usize>();
 
 /// What an application wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub enum Request {
     /// Watch me.
     Register {
+        /// The application; cut after 255 octets, like the other texts.
         name: String,
+        /// Which of several of that name.
         instance: String,
+        /// Its working directory. Nobody looks at it.
+        directory: String,
+        /// Its process.
         pid: u32,
+        /// Its effective user. Nobody looks at it.
+        uid: u32,
     },
     /// I live.
     Beat,
@@ -50,7 +57,7 @@ pub(super) enum Request {
 
 impl Request {
     /// Reads a body. None if it has no type: the legacy does not answer that.
-    pub(super) fn decode(body: &[u8]) -> Option<Request> {
+    pub fn decode(body: &[u8]) -> Option<Request> {
         let kind = body.get(..TYPE)?;
         let long = || {
             let octets = body.get(TYPE..TYPE + LONG)?.try_into().ok()?;
@@ -69,13 +76,15 @@ impl Request {
     }
 
     /// The body of a message without more than a value.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let (kind, value) = match self {
             Request::Register {
                 name,
                 instance,
+                directory,
                 pid,
-            } => return encode_registration(name, instance, *pid),
+                uid,
+            } => return encode_registration([name, instance, directory], [*pid, *uid, 0]),
             Request::Beat => ("hb", None),
             Request::Interval(ms) => ("setint", Some(*ms)),
             Request::Warning(ms) => ("setwarn", Some(*ms)),
@@ -95,23 +104,27 @@ fn registration(body: &[u8]) -> Option<Request> {
     let field = |number: usize| body.get(TYPE + number * TEXT..TYPE + (number + 1) * TEXT);
     let name = text(field(0)?);
     let instance = text(field(1)?);
-    let pid = body.get(TYPE + 3 * TEXT..)?.first_chunk()?;
+    let directory = text(field(2)?);
+    let number = |which: usize| {
+        let octets = body.get(TYPE + 3 * TEXT + 4 * which..)?.first_chunk()?;
+        Some(u32::from_ne_bytes(*octets))
+    };
     let complete = body.len() >= REGISTRATION && !name.is_empty();
     complete.then_some(Request::Register {
         name,
         instance,
-        pid: u32::from_ne_bytes(*pid),
+        directory,
+        pid: number(0)?,
+        uid: number(1)?,
     })
 }
 
-fn encode_registration(name: &str, instance: &str, pid: u32) -> Vec<u8> {
+fn encode_registration(texts: [&str; 3], numbers: [u32; 3]) -> Vec<u8> {
     let mut body = padded("reg", TYPE);
-    let directory = std::env::current_dir().unwrap_or_default();
-    for text in [name, instance, &directory.to_string_lossy()] {
+    for text in texts {
         body.extend(padded(text, TEXT));
     }
-    let user = ha_sys::process::effective_user(std::process::id()).unwrap_or(0);
-    for number in [pid, user, 0] {
+    for number in numbers {
         body.extend_from_slice(&number.to_ne_bytes());
     }
     body
@@ -151,7 +164,9 @@ mod tests {
             Request::Register {
                 name: "app".into(),
                 instance: "one".into(),
+                directory: "/".into(),
                 pid: 77,
+                uid: 5,
             },
             Request::Beat,
             Request::Interval(2000),
@@ -172,21 +187,21 @@ mod tests {
             Request::Interval(2000).encode(),
             b"setint\0\0\xd0\x07\0\0\0\0\0\0"
         );
-        let registration = encode_registration("cl_respawn", "cl_respawn_74d", 74);
+        let registration = encode_registration(["cl_respawn", "cl_respawn_74d", "/"], [74, 0, 0]);
         assert_eq!(registration.len(), 788);
         assert!(registration.starts_with(b"reg\0\0\0\0\0cl_respawn\0"));
     }
 
     #[test]
     fn what_is_cut_short_or_unknown() {
-        let full = encode_registration("app", "one", 7);
+        let full = encode_registration(["app", "one", "/"], [7, 0, 0]);
         assert_eq!(Request::decode(&full[..700]), Some(Request::Malformed));
         let longer = [full.as_slice(), b"1234"].concat();
         assert!(matches!(
             Request::decode(&longer),
             Some(Request::Register { .. })
         ));
-        let nameless = encode_registration("", "one", 7);
+        let nameless = encode_registration(["", "one", "/"], [7, 0, 0]);
         assert_eq!(Request::decode(&nameless), Some(Request::Malformed));
         assert_eq!(Request::decode(b"setint\0\0"), Some(Request::Malformed));
         assert_eq!(Request::decode(b"xyz\0\0\0\0\0"), Some(Request::Unknown));
@@ -195,7 +210,7 @@ mod tests {
 
     #[test]
     fn names_cannot_forge_lines_of_the_log() {
-        let forged = encode_registration("app\nEMERG: all is lost", "one", 7);
+        let forged = encode_registration(["app\nEMERG: all is lost", "one", "/"], [7, 0, 0]);
         let Some(Request::Register { name, .. }) = Request::decode(&forged) else {
             panic!("no registration");
         };
