@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::as_test::as_test;
 use crate::checks::Violation;
 use crate::plan::Scenario;
 use crate::run::run;
@@ -25,7 +26,9 @@ Without --nodes: 100000 seeds with two nodes, then 20000 with three.
   --jobs N       threads (as many as there are processors)
   --keep-going   look for more seeds after the first that fails
   --seed SEED    one run, with its story
-  --events N,... of its faults only these";
+  --events N,... of its faults only these
+  --as-test      print the run as the source of a test instead
+  --mutation M   with the core broken in this way (only where it was built with the feature `mutations`)";
 
 /// Seeds of the run without arguments, by number of nodes.
 const WHOLE: [(usize, u64); 2] = [(2, 100_000), (3, 20_000)];
@@ -43,6 +46,8 @@ struct Wanted {
     events: Option<Vec<usize>>,
     jobs: Option<usize>,
     keep_going: bool,
+    as_test: bool,
+    mutation: Option<String>,
     help: bool,
 }
 
@@ -65,6 +70,8 @@ fn wanted(arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexop
             Long("seed") => wanted.seed = Some(parser.value()?.parse()?),
             Long("jobs") => wanted.jobs = Some(parser.value()?.parse()?),
             Long("keep-going") => wanted.keep_going = true,
+            Long("as-test") => wanted.as_test = true,
+            Long("mutation") => wanted.mutation = Some(parser.value()?.string()?),
             Long("events") => {
                 let list = parser.value()?.string()?;
                 let numbers = list.split(',').filter(|word| !word.is_empty());
@@ -91,7 +98,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
+    let mutation = match mutation(wanted.mutation.as_deref()) {
+        Ok(mutation) => mutation,
+        Err(text) => {
+            eprintln!("ha-sim: {text}");
+            return ExitCode::from(2);
+        }
+    };
+    mutation();
     let good = match wanted.seed {
+        Some(seed) if wanted.as_test => {
+            let scenario = Scenario::draw(wanted.nodes.unwrap_or(2), seed);
+            let events = wanted.events.unwrap_or_else(|| scenario.numbers());
+            print!("{}", as_test(&scenario.keep(&events)));
+            true
+        }
         Some(seed) => replay(wanted.nodes.unwrap_or(2), seed, wanted.events.as_deref()),
         None => {
             let runs = match (wanted.nodes, wanted.seeds) {
@@ -100,7 +121,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
             let mut good = true;
             for (nodes, count) in runs {
-                good &= many(nodes, count, &wanted);
+                good &= many(nodes, count, &wanted, mutation);
             }
             good
         }
@@ -108,6 +129,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match good {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    }
+}
+
+/// What a thread does before its first run.
+type Prepare = fn();
+
+/// Breaks the core in a thread.
+#[cfg(not(feature = "mutations"))]
+fn mutation(name: Option<&str>) -> Result<Prepare, String> {
+    match name {
+        None => Ok(|| ()),
+        Some(_) => Err("--mutation: built without the feature `mutations`".to_owned()),
     }
 }
 
@@ -143,7 +176,7 @@ struct Found {
 }
 
 /// Many seeds, on several threads.
-fn many(nodes: usize, count: u64, wanted: &Wanted) -> bool {
+fn many(nodes: usize, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
     let from = wanted.from.unwrap_or(1);
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
     let jobs = wanted.jobs.unwrap_or(threads).max(1);
@@ -154,6 +187,7 @@ fn many(nodes: usize, count: u64, wanted: &Wanted) -> bool {
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
+                prepare();
                 let mut found = Found::default();
                 while !stop.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
@@ -190,7 +224,9 @@ fn many(nodes: usize, count: u64, wanted: &Wanted) -> bool {
     if let Some((seed, _)) = found.broken.first().filter(|_| !wanted.keep_going) {
         let events = shrink(&Scenario::draw(nodes, *seed));
         let list: Vec<String> = events.iter().map(usize::to_string).collect();
+        let scenario = Scenario::draw(nodes, *seed).keep(&events);
         replay(nodes, *seed, Some(&events));
+        println!("as a test:\n{}", as_test(&scenario));
         println!(
             "once more: cargo xtask sim --nodes {nodes} --seed {seed} --events {}",
             list.join(",")
@@ -221,3 +257,31 @@ fn try_seed(nodes: usize, seed: u64, found: &mut Found) {
         )),
     }
 }
+
+#[cfg(feature = "mutations")]
+mod mutations {
+    use std::sync::OnceLock;
+
+    use ha_cluster::mutation::{Mutation, choose};
+
+    use super::Prepare;
+
+    static CHOSEN: OnceLock<Mutation> = OnceLock::new();
+
+    /// Breaks the core in a thread.
+    pub(super) fn mutation(name: Option<&str>) -> Result<Prepare, String> {
+        let Some(name) = name else {
+            return Ok(|| ());
+        };
+        let known = Mutation::ALL.iter().find(|known| known.name() == name);
+        let Some(&mutation) = known else {
+            let names: Vec<&str> = Mutation::ALL.iter().map(|known| known.name()).collect();
+            return Err(format!("--mutation: one of {}", names.join(", ")));
+        };
+        let _ = CHOSEN.set(mutation);
+        Ok(|| choose(CHOSEN.get().copied()))
+    }
+}
+
+#[cfg(feature = "mutations")]
+use mutations::mutation;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ha_cluster::{Core, JobId, JobOutcome, Report};
 
 use crate::packet::Packet;
+use crate::plan::Scenario;
 
 /// Datagrams that the kernel keeps for a process that does not read.
 pub(crate) const SOCKET_BUFFER: usize = 256;
@@ -152,6 +153,8 @@ pub(crate) struct Host {
     pub(crate) processes: Vec<Process>,
     pub(crate) next_process: u64,
     pub(crate) stalled_until: Option<Duration>,
+    /// The beginning of the present stall.
+    pub(crate) stalled_from: Duration,
     /// The end of the last stall.
     pub(crate) stalled_before: Duration,
     pub(crate) waiting: Vec<Waiting>,
@@ -182,6 +185,7 @@ impl Host {
             processes: Vec::new(),
             next_process: 0,
             stalled_until: None,
+            stalled_from: Duration::ZERO,
             stalled_before: Duration::ZERO,
             waiting: Vec::new(),
             slow: Vec::new(),
@@ -195,6 +199,14 @@ impl Host {
     /// The daemon's core, if it runs.
     pub(crate) fn core(&self) -> Option<&Core> {
         self.daemon.as_ref().map(|daemon| &daemon.core)
+    }
+
+    /// It does not run for so long that it must not believe what waits for it.
+    pub(crate) fn is_long_stalled(&self, scenario: &Scenario) -> bool {
+        let settings = &scenario.settings;
+        let limit = settings.deadtime / 2 + settings.keepalive * 2;
+        self.stalled_until
+            .is_some_and(|until| until > self.stalled_from + limit)
     }
 
     /// A listener takes a copy.

@@ -16,9 +16,11 @@
 //! | `checks` | the judges |
 //! | [`run`](mod@run), `timeline` | one run, and its story |
 //! | [`shrink`](mod@shrink) | a shorter run that breaks the same rule |
+//! | [`as_test`](mod@as_test) | a scenario as the text of a test |
 //! | [`cli`] | the command |
 #![forbid(unsafe_code)]
 
+pub mod as_test;
 mod checks;
 pub mod cli;
 mod host;
@@ -36,6 +38,7 @@ mod timeline;
 mod trouble;
 mod world;
 
+pub use as_test::as_test;
 pub use checks::Violation;
 pub use plan::Scenario;
 pub use run::{Outcome, run};

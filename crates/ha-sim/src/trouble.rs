@@ -100,10 +100,6 @@ impl World {
                     let machine = &mut self.hosts[host];
                     machine.generation_on_disk = None;
                     machine.uuid[15] = machine.uuid[15].wrapping_add(1);
-                    // A calendar that goes back further would make the node a replay of itself: its generation comes
-                    // from the calendar now (`wire-protocol.md` 5.3).
-                    machine.wall_offset = machine.wall_offset.max(machine.wall_offset_of_disk);
-                    machine.wall_offset_of_disk = machine.wall_offset;
                 }
                 self.power_cut(host, back_after);
             }
@@ -263,6 +259,7 @@ impl World {
             return;
         }
         machine.stalled_until = Some(until);
+        machine.stalled_from = self.now;
         self.queue.plan(until, Happening::Wake { host });
     }
 

@@ -176,7 +176,8 @@ impl World {
         let timers = self.hosts.iter().enumerate().filter_map(|(number, host)| {
             let awake = host.stalled_until.is_none();
             let wake = host.daemon.as_ref().filter(|_| awake)?.wake?;
-            Some((wake, Some(number)))
+            // One that is overdue after a stall comes after what waits to be read, too.
+            Some((wake.max(self.now), Some(number)))
         });
         // Of equal times the queue's comes first: what has arrived is read before time is judged, as the loop does.
         queued
@@ -259,11 +260,18 @@ impl World {
 
     /// Heartbeat starts. One more than the number on disk, or the calendar's on a new disk (`wire-protocol.md` 5.3).
     pub(crate) fn start(&mut self, host: usize, restart: Option<RestartState>) {
-        let stamp = self.stamp(host);
         let machine = &mut self.hosts[host];
         if machine.daemon.is_some() {
             return;
         }
+        if machine.generation_on_disk.is_none() {
+            // A calendar that goes back further would make the node a replay of itself: its generation comes from the
+            // calendar now (`wire-protocol.md` 5.3).
+            machine.wall_offset = machine.wall_offset.max(machine.wall_offset_of_disk);
+            machine.wall_offset_of_disk = machine.wall_offset;
+        }
+        let stamp = self.stamp(host);
+        let machine = &mut self.hosts[host];
         machine.will_start = false;
         let generation = machine
             .generation_on_disk
@@ -507,15 +515,16 @@ impl World {
         if machine.stalled_until.is_some() {
             let datagrams = |waiting: &&Waiting| matches!(waiting, Waiting::Datagram { .. });
             if machine.waiting.iter().filter(datagrams).count() < SOCKET_BUFFER {
-                let packet_there = Rc::clone(&packet);
+                if damaged.is_none() {
+                    self.seen.push(Seen::Arrived {
+                        to,
+                        packet: Rc::clone(&packet),
+                    });
+                }
                 machine.waiting.push(Waiting::Datagram {
                     medium,
                     packet,
                     damaged,
-                });
-                self.seen.push(Seen::Arrived {
-                    to,
-                    packet: packet_there,
                 });
             }
             return;

@@ -70,7 +70,8 @@ impl Silence {
                     };
                 }
             }
-            Seen::Delivered { to, packet, .. } if packet.from != *to => {
+            // What waits to be read is no silence either.
+            Seen::Delivered { to, packet } | Seen::Arrived { to, packet } if packet.from != *to => {
                 let heard = self.heard.get_mut(*to, packet.from);
                 let number = (packet.generation, packet.seq.unwrap_or(0));
                 if packet.generation > heard.newest.0 {

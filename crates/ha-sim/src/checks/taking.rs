@@ -66,7 +66,10 @@ impl Taking {
                 *heard = packet.generation.max(*heard);
                 self.is_told(*to, packet);
             }
-            Seen::Arrived { to, packet } => self.is_told(*to, packet),
+            // Whoever did not run for long has to think of what may be waiting to be read.
+            Seen::Arrived { to, packet } if world.hosts[*to].is_long_stalled(&world.scenario) => {
+                self.is_told(*to, packet);
+            }
             Seen::Crashed { host } | Seen::Killed { host } => {
                 let mine = |holder: &&mut Holder| holder.host == *host;
                 for holder in self.holders.iter_mut().flatten().filter(mine) {
@@ -106,6 +109,26 @@ impl Taking {
         Ok(())
     }
 
+    /// The other one took the group because it held us dead, and we go on with what we had begun before.
+    fn goes_on(
+        &self,
+        world: &World,
+        host: usize,
+        group: usize,
+        other: usize,
+        asked: Duration,
+    ) -> bool {
+        let settings = &world.scenario.settings;
+        let (buried, claimed) = *self.claims.get(other, host);
+        let is_home = settings.groups[group].home == host;
+        let ours = match settings.nice() {
+            true if is_home => claimed.local,
+            true => claimed.foreign,
+            false => is_home,
+        };
+        buried.is_some_and(|at| asked < at || (ours && world.now <= at + DECISION_HOLDS))
+    }
+
     fn is_told(&mut self, to: usize, packet: &Packet) {
         if packet.resources {
             let told = self.told.get_mut(to, packet.from);
@@ -142,17 +165,9 @@ impl Taking {
                     taker.name, state.activity, machine.name, machine.name
                 ));
             }
-            // The other one took it because it held us dead, and we go on with what we had begun before.
-            let (buried, claimed) = *self.claims.get(other, host);
-            let is_home = settings.groups[group].home == host;
-            let ours = match settings.nice() {
-                true if is_home => claimed.local,
-                true => claimed.foreign,
-                false => is_home,
-            };
-            let begun =
-                buried.is_some_and(|at| asked < at || (ours && world.now <= at + DECISION_HOLDS));
+            let begun = self.goes_on(world, host, group, other, asked);
             // And no word about resources that it said since has reached us.
+            let (buried, _) = *self.claims.get(other, host);
             let taken = self.taken[group][other];
             let told = *self.told.get(host, other);
             let parted = buried.is_some_and(|at| at <= taken && told < at);
@@ -173,7 +188,17 @@ impl Taking {
                     .get(host, holder.host)
                     .is_some_and(|at| at >= holder.since);
             let came_back = *self.heard.get(host, holder.host) > holder.generation;
-            if !told_dead && !came_back {
+            // Both held each other dead, and each does what it decided then.
+            let recent = |by: usize, of: usize| {
+                let death = *deaths.get(by, of);
+                death.is_some_and(|at| world.now <= at + DECISION_HOLDS)
+            };
+            let mutual = recent(host, holder.host) && recent(holder.host, host);
+            // Or it took it while what was decided before that was still being carried out here.
+            let death = *deaths.get(host, holder.host);
+            let earlier = death.is_some_and(|at| at <= asked && asked <= holder.since);
+            let begun = mutual || earlier || self.goes_on(world, host, group, holder.host, asked);
+            if !told_dead && !came_back && !begun {
                 return Err(format!(
                     "{} takes {key} of {}, which crashed {} ms ago, without having declared it dead",
                     taker.name,
