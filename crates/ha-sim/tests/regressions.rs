@@ -51,15 +51,8 @@ fn a_node_that_starts_slowly_is_not_reset_for_ever() {
         },
         starts: vec![ms(20234), ms(3440)],
         events: vec![
-            (0, Event { at: ms(34400), fault: Fault::Weather { weather: Weather { loss: 5, duplicate: 0, corrupt: 10, late: 50, delay: ms(5) }, span: ms(6280) } }),
-            (1, Event { at: ms(37744), fault: Fault::Standby { host: 0, set: Hold::FOREIGN } }),
             (2, Event { at: ms(38203), fault: Fault::PowerCut { host: 1, back_after: ms(4461), new_disk: false } }),
-            (3, Event { at: ms(38605), fault: Fault::Replay { host: 1, of: 0, count: 9 } }),
-            (4, Event { at: ms(39354), fault: Fault::Flood { host: 0, count: 10 } }),
-            (5, Event { at: ms(39687), fault: Fault::Standby { host: 0, set: Hold::ALL } }),
-            (6, Event { at: ms(40378), fault: Fault::DeviceFails { device: 0, times: 1 } }),
             (7, Event { at: ms(47536), fault: Fault::PowerCut { host: 1, back_after: ms(13395), new_disk: false } }),
-            (8, Event { at: ms(47869), fault: Fault::Flood { host: 0, count: 100 } }),
         ],
         quiet_from: ms(50531),
     });
@@ -88,17 +81,8 @@ fn a_release_read_after_a_long_stall_is_not_believed() {
         },
         starts: vec![ms(1547), ms(888)],
         events: vec![
-            (0, Event { at: ms(75375), fault: Fault::Stall { host: 1, span: ms(82) } }),
-            (1, Event { at: ms(75555), fault: Fault::FailingStop { host: 0, group: 2, times: 11 } }),
-            (2, Event { at: ms(77720), fault: Fault::Kill { host: 0, back_after: ms(170) } }),
             (3, Event { at: ms(119866), fault: Fault::Standby { host: 0, set: Hold::LOCAL } }),
-            (4, Event { at: ms(119983), fault: Fault::FailingStart { host: 1, group: 0, span: ms(8672) } }),
             (5, Event { at: ms(120279), fault: Fault::Stall { host: 1, span: ms(63744) } }),
-            (6, Event { at: ms(164059), fault: Fault::Reload { host: 0 } }),
-            (7, Event { at: ms(164123), fault: Fault::Standby { host: 1, set: Hold::LOCAL } }),
-            (8, Event { at: ms(164388), fault: Fault::Kill { host: 0, back_after: ms(25975) } }),
-            (9, Event { at: ms(196546), fault: Fault::Weather { weather: Weather { loss: 5, duplicate: 20, corrupt: 10, late: 10, delay: ms(3000) }, span: ms(46740) } }),
-            (10, Event { at: ms(197390), fault: Fault::Kill { host: 1, back_after: ms(899) } }),
         ],
         quiet_from: ms(223274),
     });
@@ -196,36 +180,30 @@ fn a_first_acquisition_after_a_stall_waits_until_it_has_listened() {
 #[test]
 fn a_node_that_answers_at_comm_up_is_not_dead() {
     holds(Scenario {
-        seed: 1179,
+        seed: 1955,
         nodes: 2,
         settings: Settings {
-            failback: AutoFailback::On,
+            failback: AutoFailback::Legacy,
             keepalive: ms(2000),
             deadtime: ms(30000),
             initdead: ms(60000),
-            media: 2,
-            echo: true,
+            media: 1,
+            echo: false,
             encoding: Encoding::String,
-            method: Method::Md5,
-            groups: vec![group(0, "A1"), group(1, "B1"), group(1, "B2")],
-            script_time: ms(0),
-            devices: vec![Device { time: ms(7119), early: false }],
-            boot_time: ms(33959),
-            client_time: ms(0),
+            method: Method::Crc,
+            groups: vec![group(0, "A1"), group(1, "B1")],
+            script_time: ms(2000),
+            devices: vec![],
+            boot_time: ms(16965),
+            client_time: ms(300),
         },
-        starts: vec![ms(39263), ms(0)],
+        starts: vec![ms(0), ms(915)],
         events: vec![
-            (0, Event { at: ms(6886), fault: Fault::Standby { host: 1, set: Hold::LOCAL } }),
-            (1, Event { at: ms(9641), fault: Fault::Cuts { cuts: vec![Cut { from: 0, to: 1, medium: 0 }, Cut { from: 1, to: 0, medium: 0 }, Cut { from: 0, to: 1, medium: 1 }, Cut { from: 1, to: 0, medium: 1 }], span: ms(84749) } }),
-            (2, Event { at: ms(56623), fault: Fault::Standby { host: 0, set: Hold::FOREIGN } }),
-            (3, Event { at: ms(56848), fault: Fault::Stop { host: 1, back_after: ms(28913) } }),
-            (4, Event { at: ms(57330), fault: Fault::Flood { host: 0, count: 1500 } }),
-            (5, Event { at: ms(58922), fault: Fault::Replay { host: 1, of: 0, count: 11 } }),
-            (6, Event { at: ms(60964), fault: Fault::Forge { host: 1, count: 20 } }),
-            (7, Event { at: ms(61010), fault: Fault::Flood { host: 1, count: 1500 } }),
-            (8, Event { at: ms(111586), fault: Fault::Stall { host: 1, span: ms(65480) } }),
+            (0, Event { at: ms(74512), fault: Fault::Weather { weather: Weather { loss: 0, duplicate: 0, corrupt: 0, late: 10, delay: ms(3000) }, span: ms(20149) } }),
+            (4, Event { at: ms(78746), fault: Fault::Cuts { cuts: vec![Cut { from: 0, to: 1, medium: 0 }, Cut { from: 1, to: 0, medium: 0 }], span: ms(88168) } }),
+            (5, Event { at: ms(79339), fault: Fault::PowerCut { host: 1, back_after: ms(860), new_disk: false } }),
         ],
-        quiet_from: ms(195863),
+        quiet_from: ms(127266),
     });
 }
 
@@ -451,29 +429,30 @@ fn a_node_that_shuts_down_tells_a_starting_one_so() {
 #[test]
 fn packets_lost_for_good_do_not_leave_a_standby_half_done() {
     holds(Scenario {
-        seed: 6365,
+        seed: 11540,
         nodes: 2,
         settings: Settings {
             failback: AutoFailback::Off,
-            keepalive: ms(1000),
-            deadtime: ms(10000),
-            initdead: ms(20000),
+            keepalive: ms(2000),
+            deadtime: ms(30000),
+            initdead: ms(60000),
             media: 2,
             echo: false,
             encoding: Encoding::String,
-            method: Method::Sha1,
-            groups: vec![group(0, "A1"), group(0, "A2"), group(1, "B1")],
-            script_time: ms(400),
+            method: Method::Md5,
+            groups: vec![group(0, "A1"), group(0, "A2"), group(1, "B1"), group(1, "B2")],
+            script_time: ms(2000),
             devices: vec![],
-            boot_time: ms(23065),
-            client_time: ms(0),
+            boot_time: ms(25683),
+            client_time: ms(300),
         },
-        starts: vec![ms(1208), ms(0)],
+        starts: vec![ms(0), ms(78338)],
         events: vec![
-            (0, Event { at: ms(36118), fault: Fault::Takeover { host: 1, set: Hold::LOCAL } }),
-            (1, Event { at: ms(36399), fault: Fault::Flood { host: 1, count: 1500 } }),
+            (8, Event { at: ms(123907), fault: Fault::Takeover { host: 0, set: Hold::LOCAL } }),
+            (10, Event { at: ms(125704), fault: Fault::Cuts { cuts: vec![Cut { from: 1, to: 0, medium: 0 }, Cut { from: 0, to: 1, medium: 0 }, Cut { from: 1, to: 0, medium: 1 }, Cut { from: 0, to: 1, medium: 1 }], span: ms(11432) } }),
+            (11, Event { at: ms(126086), fault: Fault::Flood { host: 1, count: 1500 } }),
         ],
-        quiet_from: ms(81716),
+        quiet_from: ms(151905),
     });
 }
 
@@ -565,79 +544,6 @@ fn a_node_that_is_executed_anew_is_asked_for_groups() {
             (6, Event { at: ms(34964), fault: Fault::Reload { host: 1 } }),
         ],
         quiet_from: ms(44131),
-    });
-}
-
-/// The word that the giver releases was overtaken, and the taker lost patience.
-#[test]
-fn a_standby_with_slow_scripts_is_waited_for() {
-    holds(Scenario {
-        seed: 11722,
-        nodes: 2,
-        settings: Settings {
-            failback: AutoFailback::On,
-            keepalive: ms(2000),
-            deadtime: ms(30000),
-            initdead: ms(60000),
-            media: 1,
-            echo: false,
-            encoding: Encoding::Netstring,
-            method: Method::Crc,
-            groups: vec![group(0, "A1"), group(1, "B1")],
-            script_time: ms(0),
-            devices: vec![Device { time: ms(5388), early: true }],
-            boot_time: ms(27625),
-            client_time: ms(0),
-        },
-        starts: vec![ms(1980), ms(42397)],
-        events: vec![
-            (0, Event { at: ms(2992), fault: Fault::Stall { host: 0, span: ms(42451) } }),
-            (4, Event { at: ms(53598), fault: Fault::Standby { host: 0, set: Hold::LOCAL } }),
-            (6, Event { at: ms(97614), fault: Fault::SlowScripts { host: 1, time: ms(1466), span: ms(11871) } }),
-            (8, Event { at: ms(106230), fault: Fault::Takeover { host: 0, set: Hold::FOREIGN } }),
-            (9, Event { at: ms(106582), fault: Fault::Stop { host: 1, back_after: ms(21295) } }),
-            (11, Event { at: ms(110419), fault: Fault::SlowScripts { host: 0, time: ms(36207), span: ms(24004) } }),
-        ],
-        quiet_from: ms(145176),
-    });
-}
-
-/// A word older than the end of a standby came after it.
-#[test]
-fn an_old_word_after_a_standby_does_not_count() {
-    holds(Scenario {
-        seed: 19245,
-        nodes: 2,
-        settings: Settings {
-            failback: AutoFailback::Off,
-            keepalive: ms(2000),
-            deadtime: ms(30000),
-            initdead: ms(60000),
-            media: 1,
-            echo: false,
-            encoding: Encoding::String,
-            method: Method::Md5,
-            groups: vec![group(0, "A1"), group(1, "B1"), group(1, "B2")],
-            script_time: ms(0),
-            devices: vec![],
-            boot_time: ms(30562),
-            client_time: ms(300),
-        },
-        starts: vec![ms(884), ms(0)],
-        events: vec![
-            (0, Event { at: ms(10924), fault: Fault::Takeover { host: 1, set: Hold::ALL } }),
-            (1, Event { at: ms(11156), fault: Fault::Weather { weather: Weather { loss: 40, duplicate: 20, corrupt: 0, late: 10, delay: ms(5) }, span: ms(26181) } }),
-            (2, Event { at: ms(14962), fault: Fault::Reload { host: 0 } }),
-            (3, Event { at: ms(15198), fault: Fault::PowerCut { host: 1, back_after: ms(493), new_disk: false } }),
-            (4, Event { at: ms(15485), fault: Fault::PowerCut { host: 1, back_after: ms(9624), new_disk: false } }),
-            (6, Event { at: ms(17769), fault: Fault::Weather { weather: Weather { loss: 5, duplicate: 0, corrupt: 10, late: 10, delay: ms(3000) }, span: ms(49784) } }),
-            (7, Event { at: ms(20156), fault: Fault::Weather { weather: Weather { loss: 0, duplicate: 20, corrupt: 10, late: 0, delay: ms(3000) }, span: ms(20816) } }),
-            (8, Event { at: ms(20466), fault: Fault::FailingStart { host: 1, group: 1, span: ms(70836) } }),
-            (9, Event { at: ms(43592), fault: Fault::Takeover { host: 0, set: Hold::ALL } }),
-            (10, Event { at: ms(43825), fault: Fault::Takeover { host: 1, set: Hold::ALL } }),
-            (12, Event { at: ms(44106), fault: Fault::Cuts { cuts: vec![Cut { from: 1, to: 0, medium: 0 }, Cut { from: 0, to: 1, medium: 0 }], span: ms(27066) } }),
-        ],
-        quiet_from: ms(134498),
     });
 }
 
