@@ -92,7 +92,7 @@ pub struct DeletedNode {
 }
 
 /// How the process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExitKind {
     /// Orderly shutdown: exit 0.
     Shutdown,
@@ -105,6 +105,8 @@ pub enum ExitKind {
     QuickRestart {
         /// For `-C`; none in legacy mode.
         held: Option<Held>,
+        /// Whose groups these are: names of nodes, for `-C` too.
+        owners: Vec<String>,
     },
     /// The release of resources did not end within an hour: kill everything of ours, exit 100
     /// (`wire-protocol.md` 6.9).

@@ -64,6 +64,7 @@ impl Core {
             name,
             kind: NodeKind::Normal,
         };
+        let (held, was_crowd) = (self.owners_held(), self.in_crowd());
         let links = links_of(&self.config, &spec);
         let trigger = self.random.below(10);
         self.nodes.push(Node::new(
@@ -73,6 +74,7 @@ impl Core {
             links,
             self.now.mono,
         ));
+        self.crowd_size_changed(held, was_crowd);
     }
 
     /// `delnode`: refused unless every named node is dead and all others live.
@@ -160,8 +162,10 @@ impl Core {
         if self.is_us(name) || self.find(name).is_none() {
             return false;
         }
+        let (held, was_crowd) = (self.owners_held(), self.in_crowd());
         self.nodes
             .retain(|node| !node.name.eq_ignore_ascii_case(name));
+        self.crowd_size_changed(held, was_crowd);
         self.show_fields(&[
             ("t".to_owned(), "delnode".to_owned()),
             ("node".to_owned(), name.to_owned()),

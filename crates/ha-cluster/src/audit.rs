@@ -48,7 +48,7 @@ impl Audit {
 impl Core {
     /// Called after every resource message and every finished job.
     pub(crate) fn audit(&mut self) {
-        if !self.nice() || !self.config.managed {
+        if !self.nice() || !self.config.managed || self.in_crowd() {
             return;
         }
         let (local, foreign) = self.conflicts();
@@ -58,10 +58,7 @@ impl Core {
         if foreign {
             self.resource_error("Both machines own foreign resources!".to_owned());
         }
-        // In a crowd two claims may be those of two others, and nobody can tell from the words on the wire.
-        let quiet = self.quiet() && !self.is_crowd();
-        // That nobody has ours, however, is plain once all have spoken.
-        let all_spoke = self.quiet() && !self.some_of_the_crowd_are_silent();
+        let quiet = self.quiet();
         let now = self.now.mono;
         let since = |old: Option<Duration>, holds: bool| {
             if holds {
@@ -75,7 +72,7 @@ impl Core {
         self.rsc.audit = Audit {
             orphaned: since(
                 self.rsc.audit.orphaned,
-                all_spoke && self.our_groups_are_orphaned(),
+                quiet && self.our_groups_are_orphaned(),
             ),
             foreign_conflict: since(self.rsc.audit.foreign_conflict, quiet && foreign),
             local_conflict: since(self.rsc.audit.local_conflict, quiet && local),

@@ -111,10 +111,12 @@ pub struct FencingDevice {
 }
 
 /// What `-R [-C held]` told the new process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartState {
     /// `-C`; absent when the old process ran in legacy mode.
     pub held: Option<Held>,
+    /// Whose groups these are: names of nodes. Of use where there are more than two.
+    pub owners: Vec<String>,
 }
 
 /// What this node holds, as spoken on the wire.

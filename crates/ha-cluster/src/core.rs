@@ -1,8 +1,8 @@
 //! The core itself: its state, its four calls, and its own status.
 //!
 //! Messages leave through [`crate::sending`]; what arrives is judged in [`crate::delivery`], who lives in
-//! [`crate::membership`], who owns what in [`crate::resources`], [`crate::standby`] and [`crate::shutdown`], and who
-//! is reset before that in [`crate::fencing`].
+//! [`crate::membership`], who owns what in [`crate::resources`], [`crate::standby`] and [`crate::shutdown`], or among more
+//! than two in [`crate::crowd`], and who is reset before that in [`crate::fencing`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use ha_wire::Message;
 
 use crate::api::Api;
+use crate::crowd::Crowd;
 use crate::fencing::Fencing;
 use crate::history::History;
 use crate::jobs::Jobs;
@@ -70,6 +71,7 @@ pub struct Core {
     pub(crate) has_serial: bool,
 
     pub(crate) rsc: Resources,
+    pub(crate) crowd: Crowd,
     pub(crate) jobs: Jobs,
     pub(crate) fencing: Fencing,
     pub(crate) requests: Requests,
@@ -127,6 +129,7 @@ impl Core {
             grace_until: None,
             has_serial,
             rsc,
+            crowd: Crowd::default(),
             jobs: Jobs::default(),
             fencing: Fencing::default(),
             requests: Requests::default(),
@@ -206,6 +209,7 @@ impl Core {
         self.raise_grace(START_GRACE);
         self.set_own_status(Status::Up);
         self.send_status();
+        self.introduce_to_crowd();
         self.next_status = self.now.mono + self.config.keepalive;
     }
 

@@ -59,10 +59,10 @@ impl Core {
             "addnode" => self.receive_addnode(message),
             "delnode" => self.receive_delnode(message),
             "setweight" | "setsite" => self.receive_node_property(message),
-            "shutdone" => self.receive_shutdone(source),
+            "shutdone" => self.receive_shutdone(source, message),
             "query-cstatus" => self.answer_client_query(source, message),
             "respond-cstatus" | "hbapi-clstat" => {}
-            _ if !self.comm_up => {}
+            _ if !self.comm_up && !self.crowd_listens_to(kind) => {}
             "starting" if ours => {}
             "starting" => {
                 self.introduced(source);
@@ -80,6 +80,12 @@ impl Core {
             }
             "ip-request-resp" if self.shutdown.in_progress() => {}
             "ip-request-resp" if !self.request_answered(source, message) => {}
+            "stonith" => {
+                if !ours {
+                    self.crowd_heard_of_reset(message);
+                }
+                self.for_scripts(kind, message);
+            }
             _ => self.for_scripts(kind, message),
         }
     }

@@ -119,6 +119,21 @@ pub enum Job {
         /// In our own view.
         set: Hold,
     },
+    /// Like [`Job::Release`], of the lines of one node.
+    ReleaseGroupsOf {
+        /// The node, the first word of these lines.
+        owner: String,
+    },
+    /// Like [`Job::Acquire`], of the lines of one node.
+    AcquireGroupsOf {
+        /// The node, the first word of these lines.
+        owner: String,
+    },
+    /// Like [`Job::ReleaseStale`], of the lines of these nodes.
+    ReleaseStaleOf {
+        /// The nodes, first words of these lines.
+        owners: Vec<String>,
+    },
     /// A message for the scripts in `rc.d` (2.5), one at a time. Stock handlers run natively:
     /// `status` with `st=dead` takes every group of the dead node `src` (mach_down) unless `info` is `ping` or it is
     /// ourselves; `ip-request-resp` for us with `ok=OK` takes the group `ipaddr`; `ip-request` from another node

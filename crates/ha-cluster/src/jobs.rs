@@ -45,6 +45,13 @@ enum Running {
     Yield {
         set: Hold,
     },
+    /// Groups of one owner, in a cluster of more than two nodes.
+    ReleaseOf {
+        owner: String,
+    },
+    AcquireOf {
+        owner: String,
+    },
     Notify(Notification),
     /// Over; only its last words are still being said.
     Ended,
@@ -81,6 +88,8 @@ impl Jobs {
             Running::AcquireLocal { .. }
             | Running::Release { .. }
             | Running::Acquire { .. }
+            | Running::ReleaseOf { .. }
+            | Running::AcquireOf { .. }
             | Running::GiveUpAll => true,
             Running::Notify(notification) => moves_groups(notification),
             Running::ReleaseStale | Running::Yield { .. } | Running::Ended => false,
@@ -106,6 +115,31 @@ impl Jobs {
                 Running::Acquire { set } => sum.with(*set),
                 _ => sum,
             })
+    }
+
+    /// Groups of `owner` are being started here, or will be. `local` is our own name.
+    pub(crate) fn acquires(&self, owner: &str, local: &str) -> bool {
+        let notified = |notification: &Notification| match notification.kind.as_str() {
+            "status" if is_death(notification) => notification.field("src") == Some(owner),
+            "ip-request-resp" => owner == local && notification.field("dest") == Some(local),
+            _ => false,
+        };
+        let acquires = |job: &Running| match job {
+            Running::AcquireLocal { .. } => owner == local,
+            Running::AcquireOf { owner: whose } => whose == owner,
+            Running::Notify(notification) => notified(notification),
+            _ => false,
+        };
+        self.running.iter().any(|out| acquires(&out.job))
+            || self.waiting.iter().any(|(_, job)| acquires(job))
+            || self.queue.iter().any(notified)
+    }
+
+    /// A takeover that still waits in the queue is not wanted any more.
+    pub(crate) fn forget_takeover(&mut self, owner: &str) {
+        let wanted =
+            |queued: &Notification| !is_death(queued) || queued.field("src") != Some(owner);
+        self.queue.retain(wanted);
     }
 
     /// A number for a job that is not counted here.
@@ -198,6 +232,26 @@ impl Core {
         self.start_job(Job::ReleaseStale { set }, Running::ReleaseStale);
     }
 
+    pub(crate) fn start_release_of(&mut self, owner: &str) {
+        let owner = owner.to_owned();
+        let job = Job::ReleaseGroupsOf {
+            owner: owner.clone(),
+        };
+        self.start_job(job, Running::ReleaseOf { owner });
+    }
+
+    pub(crate) fn start_acquire_of(&mut self, owner: &str) {
+        let owner = owner.to_owned();
+        let job = Job::AcquireGroupsOf {
+            owner: owner.clone(),
+        };
+        self.start_job(job, Running::AcquireOf { owner });
+    }
+
+    pub(crate) fn start_release_stale_of(&mut self, owners: Vec<String>) {
+        self.start_job(Job::ReleaseStaleOf { owners }, Running::ReleaseStale);
+    }
+
     pub(crate) fn queue_notification(&mut self, notification: Notification) {
         let room = match moves_groups(&notification) {
             true => QUEUE_MAX,
@@ -222,7 +276,12 @@ impl Core {
         let now = self.now.mono;
         let held_up = !self.jobs.waiting.is_empty()
             || self.jobs.running.iter().any(|out| now < out.started + SLOW);
-        if !held_up && let Some(notification) = self.jobs.queue.pop_front() {
+        if held_up {
+            return;
+        }
+        let mut queue = self.jobs.queue.iter();
+        let next = queue.position(|queued| !self.must_wait(queued));
+        if let Some(notification) = next.and_then(|next| self.jobs.queue.remove(next)) {
             self.start_job(
                 Job::Notify(notification.clone()),
                 Running::Notify(notification),
@@ -230,16 +289,36 @@ impl Core {
         }
     }
 
-    /// When the head of the queue stops waiting for a job that hangs.
+    /// With more than two nodes: groups are not started while another node, that has to let go of them, still holds them;
+    /// and if this node did not run for a while, it has to hear first whether that is so.
+    fn must_wait(&self, queued: &Notification) -> bool {
+        if !moves_groups(queued) || !self.in_crowd() {
+            return false;
+        }
+        let owner = match is_death(queued) {
+            true => queued.field("src"),
+            false => queued.field("dest"),
+        };
+        // While we give up everything nothing is started any more.
+        self.shutdown.in_progress()
+            || self.has_to_listen()
+            || owner.is_some_and(|owner| self.rival(owner).is_some())
+    }
+
+    /// When the head of the queue stops waiting for a job that hangs, or for news.
     pub(crate) fn jobs_deadline(&self) -> Option<Duration> {
         if self.jobs.queue.is_empty() || !self.jobs.waiting.is_empty() {
             return None;
         }
-        self.jobs.running.iter().map(|out| out.started + SLOW).max()
+        let slow = self.jobs.running.iter().map(|out| out.started + SLOW);
+        let listens = self.in_crowd() && self.has_to_listen();
+        let news = listens.then_some(self.punctuality.judge_from);
+        // What is due already has been tried: it waits for something else.
+        slow.chain(news).max().filter(|due| *due > self.now.mono)
     }
 
     pub(crate) fn run_job_timers(&mut self) {
-        if self.jobs_deadline().is_some_and(|due| due <= self.now.mono) {
+        if !self.jobs.queue.is_empty() {
             self.start_next_notification();
         }
     }
@@ -274,6 +353,7 @@ impl Core {
             self.start_job(job, running);
         }
         self.start_next_notification();
+        self.crowd_changed();
         self.audit();
         self.retry_shutdown();
     }
@@ -314,6 +394,8 @@ impl Core {
                 self.rsc.ihold = self.rsc.ihold.without(set);
                 self.send_state();
             }
+            Running::ReleaseOf { owner } => self.crowd_released(&owner),
+            Running::AcquireOf { owner } => self.crowd_acquired(&owner, report.failed),
             Running::ReleaseStale | Running::Notify(_) | Running::Ended => {}
         }
     }
@@ -367,6 +449,9 @@ impl Core {
             return;
         };
         let source = notification.field("src").unwrap_or_default().to_owned();
+        if self.in_crowd() {
+            return self.crowd_notification_ended(notification, &source, report);
+        }
         let mut message = Message::new();
         match notification.kind.as_str() {
             "status" if dead && notification.nice => {
@@ -401,6 +486,30 @@ impl Core {
             self.send(message);
         }
         self.groups_failed(report.failed);
+    }
+}
+
+impl Core {
+    /// The same where more than two nodes have told each other what they hold.
+    fn crowd_notification_ended(
+        &mut self,
+        notification: &Notification,
+        source: &str,
+        report: Report,
+    ) {
+        let local = self.config.local.clone();
+        match notification.kind.as_str() {
+            "status" if is_death(notification) => {
+                self.crowd_mach_down_ended();
+                self.crowd_groups_failed(source, report.failed);
+            }
+            "ip-request-resp" => self.crowd_groups_failed(&local, report.failed),
+            "hb_takeover" if !self.is_us(source) => {
+                self.operator_asked();
+                self.crowd_takeover(source, notification.field("rsc_hold"));
+            }
+            _ => {}
+        }
     }
 }
 

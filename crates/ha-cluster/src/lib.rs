@@ -16,6 +16,7 @@ mod api;
 mod audit;
 mod config;
 mod core;
+mod crowd;
 mod delivery;
 mod dispatch;
 mod fencing;

@@ -215,6 +215,7 @@ impl Core {
             return;
         }
         if changed {
+            self.crowd_changed();
             self.notice_introduction(&name, was_live, &status);
             if status.live() && !was_live {
                 let sent = self.last_sent();
@@ -308,6 +309,7 @@ impl Core {
         node.has_resources = true;
         node.told_holdings = false;
         node.letting_go = false;
+        self.crowd_restarted(&name);
         if known {
             self.info(format!("Heartbeat restart on node {name}"));
             self.jobs.forget_requests_of(&name);
@@ -327,7 +329,9 @@ impl Core {
         self.info("See FAQ for information on tuning deadtime.");
         self.info("URL: http://linux-ha.org/FAQ#heavy_load");
         self.send_status();
-        if self.nice() && self.is_being_reset(source) {
+        if self.in_crowd() {
+            self.crowd_healed(&name);
+        } else if self.nice() && self.is_being_reset(source) {
             // Nothing of it was taken over, so there is nothing to give up. If it took over from us it restarts itself.
             self.info(format!(
                 "Nothing was taken over from {name} while it was away: no restart."

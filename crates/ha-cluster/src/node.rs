@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::crowd::Peer;
 use crate::tracking::Tracking;
-use crate::{Hold, NodeKind, NodeSpec};
+use crate::{NodeKind, NodeSpec};
 
 /// Status words of `wire-protocol.md` 6.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,13 +92,13 @@ pub(crate) struct Node {
     pub(crate) has_resources: bool,
     /// Its last word on what it holds, since we started, it started, or it was declared dead, was of a state that lasts.
     pub(crate) told_holdings: bool,
-    /// What it said last that it holds, in its own view. Only of use where there are several others.
-    pub(crate) claim: Hold,
     /// It said that it lets go of something, and not yet that it has.
     pub(crate) letting_go: bool,
     /// Sequence number of the newest `resource` message processed: an older one that was lost and came again, or was
     /// overtaken, must not put the clock back.
     pub(crate) resource_seq: u64,
+    /// What it has told in a cluster of more than two.
+    pub(crate) crowd: Peer,
     /// Sequence tracking of what it sends.
     pub(crate) tracking: Tracking,
     /// The highest of our numbers that it has acknowledged.
@@ -135,8 +136,8 @@ impl Node {
             has_resources: false,
             told_holdings: false,
             letting_go: false,
-            claim: Hold::NONE,
             resource_seq: 0,
+            crowd: Peer::default(),
             tracking: Tracking::new(ack_trigger),
             acknowledged: 0,
             acknowledged_base: 0,

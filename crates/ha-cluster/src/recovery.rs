@@ -1,8 +1,10 @@
 //! Taking over from a node that died or left (`resource-protocol.md` 2.4.3, 2.4.7, 2.9).
 
+use ha_wire::Message;
+
 use crate::core::Core;
 use crate::mutation::{Mutation, broken};
-use crate::node::{Node, Status};
+use crate::node::Status;
 use crate::resources::{RState, Standby};
 use crate::{Hold, NodeKind};
 
@@ -19,7 +21,6 @@ impl Core {
         }
         self.rsc.moved.clear();
         let told_something = self.rsc.ohold != Hold::NONE;
-        self.forget_claim(name);
         if self.shutdown.wanted() {
             // The legacy leaves OSTABLE false here and waits an hour for a word from the dead (2.7).
             if self.live_peer_count() == 0 {
@@ -30,6 +31,9 @@ impl Core {
             if self.shutdown.in_progress() {
                 return;
             }
+        }
+        if self.in_crowd() {
+            return self.crowd_node_died(name);
         }
         self.rsc.needs_failback = true;
         // Its own groups have no holder that we know of: it may have taken them since.
@@ -81,12 +85,14 @@ impl Core {
             self.notify_dead(name, true);
             return;
         }
+        if self.in_crowd() {
+            return self.crowd_cleared(name);
+        }
         if self.is_crowd() {
             if let Some(taker) = self.taker_in_a_crowd(name)
                 && !broken(Mutation::EverybodyTakes)
             {
                 self.info(format!("Resources of {name} are left to {taker}."));
-                self.rsc.ostable = true;
                 return;
             }
             self.take_from_the_long_dead(name);
@@ -95,50 +101,15 @@ impl Core {
         self.notify_dead(name, false);
         if self.nice() {
             self.rsc.ihold.foreign = true;
-            self.rsc.ohold = if self.is_crowd() {
-                self.claims_of_the_crowd()
-            } else {
-                Hold::NONE
-            };
+            self.rsc.ohold = Hold::NONE;
             self.rsc.ostable = true;
             self.rsc.takeover_in_progress = true;
         }
         self.acquire_local(true);
     }
 
-    /// More than two nodes. The legacy's protocol was made for two: it lets every survivor take a dead node's groups, and
-    /// each of them keeps them.
-    pub(crate) fn is_crowd(&self) -> bool {
-        self.nodes.iter().filter(|node| !node.is_ping()).count() > 2
-    }
-
-    /// What the other nodes hold, in their view, as if they were one: our groups are held if anybody holds what is not his
-    /// own, and somebody lacks his own unless all have theirs.
-    pub(crate) fn claims_of_the_crowd(&self) -> Hold {
-        // One whose word on its holdings came before its first status counts like one that is known to live.
-        let live = || self.peers().filter(|node| !node.is_dead());
-        Hold {
-            local: live().all(|node| node.claim.local),
-            foreign: live().any(|node| node.claim.foreign),
-        }
-    }
-
-    /// Somebody active in a crowd has not said yet what he holds for good.
-    pub(crate) fn some_of_the_crowd_are_silent(&self) -> bool {
-        // Of whom we know only that he speaks, he may well be active.
-        let silent = |node: &Node| {
-            matches!(node.status, Status::Active | Status::Init) && !node.told_holdings
-        };
-        self.is_crowd() && self.peers().any(silent)
-    }
-
-    fn forget_claim(&mut self, name: &str) {
-        if let Some(node) = self.find_mut(name) {
-            node.claim = Hold::NONE;
-        }
-    }
-
-    /// Who else takes what `gone` held: of all active nodes the first in configuration order, which all share. None if
+    /// More than two nodes in legacy mode. The legacy lets every survivor take a dead node's groups, and each of them keeps
+    /// them. Who else takes what `gone` held: of all active nodes the first in configuration order, which all share. None if
     /// that is ourselves.
     fn taker_in_a_crowd(&self, gone: &str) -> Option<String> {
         let mut active = self.nodes.iter().filter(|node| {
@@ -164,11 +135,12 @@ impl Core {
     }
 
     /// `shutdone` (2.4.3): a node has released everything and is about to end.
-    pub(crate) fn receive_shutdone(&mut self, source: &str) {
+    pub(crate) fn receive_shutdone(&mut self, source: &str, message: &Message) {
         self.retry_shutdown();
         if self.is_us(source) {
             self.rsc.state = RState::Shutdown;
             self.rsc.ihold = Hold::NONE;
+            self.crowd_gave_up_all();
             self.begin_final_phases();
             return;
         }
@@ -183,7 +155,12 @@ impl Core {
         self.fencing_excused(source);
         self.holdings_told(source, true);
         self.lets_go(source, false);
-        self.forget_claim(source);
+        if self.in_crowd() {
+            // A word that is older and comes later says nothing against it.
+            self.is_overtaken(source, message);
+            self.info(format!("Received shutdown notice from '{source}'."));
+            return self.crowd_left(source);
+        }
         self.rsc.ostable = false;
         self.rsc.ohold = Hold::NONE;
         self.info(format!("Received shutdown notice from '{source}'."));

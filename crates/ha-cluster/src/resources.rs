@@ -108,6 +108,7 @@ impl Resources {
         // `-R` without `-C` in coordinated mode assumes the local groups (3.9).
         let inherited = config
             .restart
+            .as_ref()
             .map(|restart| restart.held.unwrap_or(Hold::LOCAL));
         Resources {
             state: RState::Init,
@@ -161,6 +162,16 @@ impl Core {
         Some(rsc.ihold)
     }
 
+    /// Whose groups that is.
+    pub(crate) fn owners_left(&self) -> Vec<String> {
+        match &self.config.restart {
+            Some(restart) if !self.comm_up => restart.owners.clone(),
+            _ if self.in_crowd() => self.owners_held(),
+            // Of two nodes the halves say it, as the legacy's do.
+            _ => Vec::new(),
+        }
+    }
+
     /// The predicate S of 2.2: nothing is under way.
     pub(crate) fn stable(&self) -> bool {
         let rsc = &self.rsc;
@@ -169,6 +180,9 @@ impl Core {
         }
         if self.shutdown.in_progress() && rsc.state == RState::Init {
             return true;
+        }
+        if self.in_crowd() {
+            return self.crowd_is_stable();
         }
         rsc.ostable
             && !rsc.takeover_in_progress
@@ -183,7 +197,9 @@ impl Core {
         if self.nodes.iter().all(|node| !node.is_dead()) {
             self.rsc.foreign_done = true;
         }
-        if self.nice() {
+        if self.in_crowd() {
+            self.start_crowd();
+        } else if self.nice() {
             if let Some(held) = self.rsc.inherited {
                 self.info(format!(
                     "restart: local resources already acquired, holding {held}."
@@ -226,6 +242,9 @@ impl Core {
 
     /// Makes the other say what it holds, and then tells it what we hold.
     pub(crate) fn ask_for_resources(&mut self) {
+        if self.in_crowd() {
+            return self.ask_crowd();
+        }
         self.rsc.ostable = false;
         self.rsc.ask_again = Some(self.now.mono + ASK_AGAIN);
         if self.rsc.word == Word::Wanted && self.now.mono >= self.rsc.old_words_until {
@@ -262,6 +281,9 @@ impl Core {
         if !self.config.managed || !self.nice() || seq < newest {
             return;
         }
+        if self.in_crowd() {
+            return self.crowd_starting(source);
+        }
         let both = match self.rsc.state {
             RState::Init => {
                 self.error("Received 'starting' message in state 0");
@@ -291,6 +313,9 @@ impl Core {
     // ---- resource (2.4.2) ----------------------------------------------------------------------------------------
 
     pub(crate) fn send_resource(&mut self, stable: bool, info: Option<&str>) {
+        if self.in_crowd() {
+            return self.tell_crowd(info);
+        }
         // What we still let go of is nobody's to take yet.
         let giving = self.jobs.giving();
         let (stable, info) = match info {
@@ -328,6 +353,9 @@ impl Core {
             self.resource_error(format!("encode_resources: bad resource type [{word}]"));
             Hold::NONE
         });
+        if self.in_crowd() {
+            return self.crowd_resource(source, message);
+        }
         match self.rsc.state {
             RState::Init => {
                 self.resource_error("resource message received in state 0".to_owned());
@@ -361,14 +389,7 @@ impl Core {
             self.rsc.ihold = update(self.rsc.ihold);
             self.own_resource(message.text("info"));
         } else {
-            if self.is_crowd() {
-                if let Some(node) = self.find_mut(source) {
-                    node.claim = update(node.claim);
-                }
-                self.rsc.ohold = self.claims_of_the_crowd();
-            } else {
-                self.rsc.ohold = update(self.rsc.ohold);
-            }
+            self.rsc.ohold = update(self.rsc.ohold);
             // Who has not acquired anything yet holds nothing either, but is about to.
             let settled = message.text("isstable") == Some("1");
             let leaving = message.text("info") == Some("shutdown");
@@ -436,10 +457,6 @@ impl Core {
             self.release_left_behind();
         }
         if matches!(self.rsc.state, RState::Stable | RState::Shutdown) || !self.rsc.ostable {
-            return;
-        }
-        if self.some_of_the_crowd_are_silent() {
-            // Whoever has our groups may be among them. The timer of the first acquisition bounds this.
             return;
         }
         self.info("remote resource transition completed.");
@@ -513,6 +530,9 @@ impl Core {
     // ---- Timers --------------------------------------------------------------------------------------------------
 
     pub(crate) fn resource_deadline(&self) -> Option<Duration> {
+        if self.in_crowd() {
+            return self.crowd_deadline();
+        }
         let rsc = &self.rsc;
         let first = self
             .first_acquisition_due()
@@ -555,6 +575,9 @@ impl Core {
     }
 
     pub(crate) fn run_resource_timers(&mut self) {
+        if self.in_crowd() {
+            return self.run_crowd_timers();
+        }
         let now = self.now.mono;
         let due = |when: Option<Duration>| when.is_some_and(|when| when <= now);
         if self.nice() && self.rsc.state == RState::Received && due(self.first_acquisition_due()) {

@@ -70,6 +70,11 @@ impl Shutdown {
         self.phase == Phase::Releasing
     }
 
+    /// What we hold is being given up, or is: we do not come back with it.
+    pub(crate) fn leaves(&self) -> bool {
+        self.in_progress() && !self.keeps
+    }
+
     pub(crate) fn over(&self) -> bool {
         self.phase == Phase::Over
     }
@@ -160,6 +165,9 @@ impl Core {
 
     /// No group is on its way.
     fn may_be_executed_anew(&self) -> bool {
+        if self.in_crowd() {
+            return self.crowd_is_quiet();
+        }
         self.jobs.idle() && self.rsc.standby == Standby::Not
     }
 
@@ -220,6 +228,7 @@ impl Core {
             Some(Goal::QuickRestart) => match self.left_to_successor() {
                 Some(held) => ExitKind::QuickRestart {
                     held: self.nice().then_some(held),
+                    owners: self.owners_left(),
                 },
                 None => ExitKind::Restart {
                     pause: Duration::ZERO,

@@ -73,6 +73,8 @@ pub struct Snapshot {
     pub nodes: Vec<NodeSnapshot>,
     /// Resources.
     pub resources: ResourceSnapshot,
+    /// Whose groups may run here: names of nodes, the first words of lines in haresources.
+    pub owners: Vec<String>,
     /// Names of nodes that are being reset, and not taken over before.
     pub fencing: Vec<String>,
     /// Names of the local clients that have signed on; those of casual ones are their process ids.
@@ -183,6 +185,7 @@ impl Core {
                 })
                 .collect(),
             resources: self.resources(),
+            owners: self.owners_held(),
             fencing: self.fencing.nodes(),
             clients: self.api.names(),
             counters: self.counters,

@@ -50,6 +50,9 @@ impl Core {
         if self.rsc.state == RState::Shutdown {
             return;
         }
+        if self.in_crowd() {
+            return self.crowd_standby(source, message);
+        }
         let Some(info) = message.text("info").map(str::to_owned) else {
             self.error("Received standby message without info/from");
             return;
@@ -81,19 +84,9 @@ impl Core {
                     "standby message [{info}] from {source} ignored.  local resources in flux."
                 ));
             }
-            // All others would take them, and each of them all lines that are not its own.
-            (Standby::Not, "me", _) if self.is_crowd() && kind.local => {
-                self.warn(format!(
-                    "standby of {source} [{kind}] refused: with more than two nodes nobody can tell who is to take its \
-                     resources. Stop heartbeat there instead: one of the others takes over."
-                ));
-            }
             (Standby::Not, "me", true) => {
                 self.standby_begins(source, kind, Standby::Me, ANSWER_WAIT);
             }
-            // Of several others only those take who lack what is given.
-            (Standby::Not, "me", false)
-                if self.is_crowd() && kind == Hold::FOREIGN && self.rsc.ihold.local => {}
             (Standby::Not, "me", false) => {
                 let wait = match broken(Mutation::TakerWaitsAnHour) {
                     true => SCRIPTS_WAIT,
@@ -369,5 +362,6 @@ impl Core {
         self.rsc.moved.clear();
         self.rsc.failed.clear();
         self.rsc.move_retry = None;
+        self.crowd_forgives();
     }
 }

@@ -2,6 +2,7 @@
 //! earlier one waits for it, and a script that takes long no longer holds up the other groups of its job.
 
 use std::collections::VecDeque;
+use std::slice;
 use std::time::Duration;
 
 use ha_cluster::{FailedGroup, Hold, Job, JobId, JobOutcome, Report};
@@ -31,6 +32,14 @@ impl World {
             .collect()
     }
 
+    fn of(&self, owners: &[String]) -> Vec<usize> {
+        let groups = self.scenario.settings.groups.iter().enumerate();
+        groups
+            .filter(|(_, group)| owners.contains(&self.hosts[group.home].name))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
     fn group_with_key(&self, key: Option<&str>) -> Vec<usize> {
         let groups = &self.scenario.settings.groups;
         let found = groups
@@ -52,6 +61,13 @@ impl World {
             Job::GiveUpAll => each(self.set(host, Hold::ALL), Step::Stop).collect(),
             Job::Acquire { set } => each(self.set(host, *set), Step::Start).collect(),
             Job::ReleaseStale { set } => each(self.set(host, *set), Step::StopIfRunning).collect(),
+            Job::ReleaseGroupsOf { owner } => {
+                each(self.of(slice::from_ref(owner)), Step::Stop).collect()
+            }
+            Job::AcquireGroupsOf { owner } => {
+                each(self.of(slice::from_ref(owner)), Step::Start).collect()
+            }
+            Job::ReleaseStaleOf { owners } => each(self.of(owners), Step::StopIfRunning).collect(),
             Job::Notify(message) => {
                 let own = self.hosts[host].name.as_str();
                 let from_us = message.field("src") == Some(own);

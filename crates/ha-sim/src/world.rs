@@ -289,7 +289,7 @@ impl World {
                 group.left_behind = group.is_active();
             }
         }
-        let core = Core::new(self.config(host, generation, restart), stamp);
+        let core = Core::new(self.config(host, generation, restart.clone()), stamp);
         self.hosts[host].daemon = Some(Daemon {
             core,
             generation,
@@ -434,7 +434,10 @@ impl World {
             }
         }
         let restart = match kind {
-            ExitKind::QuickRestart { held } => Some(RestartState { held }),
+            ExitKind::QuickRestart { held, ref owners } => {
+                let owners = owners.clone();
+                Some(RestartState { held, owners })
+            }
             _ => None,
         };
         if restart.is_none() {

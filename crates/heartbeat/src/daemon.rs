@@ -52,7 +52,7 @@ pub(crate) struct Parts {
 }
 
 /// How the loop came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// As the core said.
     Core(ExitKind),
@@ -133,10 +133,10 @@ impl Daemon {
         }
         let mut ready = Vec::new();
         loop {
-            if let Some(kind) = self.ending
+            if let Some(kind) = &self.ending
                 && !self.jobs.any_child()
             {
-                return Ending::Core(kind);
+                return Ending::Core(kind.clone());
             }
             let deadline = self.next_deadline();
             // Some clients' next message has been read already.
@@ -596,10 +596,9 @@ impl Daemon {
     }
 
     fn end(&mut self, kind: ExitKind) {
-        self.ending = Some(kind);
         self.api.close(&self.shell);
         self.fencing.stop();
-        match kind {
+        match &kind {
             ExitKind::Emergency => {
                 self.jobs.signal_all(Signal::SIGKILL);
                 self.clients.kill_all();
@@ -610,6 +609,7 @@ impl Daemon {
                 }
             }
         }
+        self.ending = Some(kind);
     }
 
     fn reboot_if_needed(&mut self) {

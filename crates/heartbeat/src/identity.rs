@@ -64,7 +64,10 @@ pub(crate) fn who_we_are(
         seed: u64::from_ne_bytes(seed),
         pid: std::process::id(),
         managed: !options.unmanaged,
-        restart: restarted.then_some(RestartState { held: options.held }),
+        restart: restarted.then(|| RestartState {
+            held: options.held,
+            owners: options.owners.clone(),
+        }),
     })
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) wiki: bool,
     /// `-C`, only with `-R`: what this node holds.
     pub(crate) held: Option<Held>,
+    /// The words after the first of `-C`: whose groups these are. No legacy daemon says or reads them.
+    pub(crate) owners: Vec<String>,
 }
 
 /// The command line asks for help or cannot be understood: usage, exit 2.
@@ -85,8 +87,10 @@ impl Options {
                 Short('W') => options.wiki = true,
                 Short('C') => {
                     let word = parser.value().map_err(|_| UsageError)?;
-                    let held = word.to_str().and_then(Held::from_word);
+                    let mut words = word.to_str().unwrap_or_default().split_ascii_whitespace();
+                    let held = words.next().and_then(Held::from_word);
                     options.held = Some(held.ok_or(UsageError)?);
+                    options.owners = words.map(str::to_owned).collect();
                 }
                 Value(_) => {}
                 _ => return Err(UsageError),
@@ -128,7 +132,16 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(parse("-R -C all"), Ok(restarted.clone()));
-        assert_eq!(parse("-RCall"), Ok(restarted));
+        assert_eq!(parse("-RCall"), Ok(restarted.clone()));
+        let words = ["-R", "-C", "all alpha gamma"].map(OsString::from);
+        let owners = vec!["alpha".to_owned(), "gamma".to_owned()];
+        assert_eq!(
+            Options::parse(words.into_iter()),
+            Ok(Options {
+                owners,
+                ..restarted
+            })
+        );
         assert_eq!(parse("-C all"), Err(UsageError));
         assert_eq!(parse("-R -C most"), Err(UsageError));
         assert_eq!(parse("-R -C"), Err(UsageError));

@@ -2,6 +2,8 @@
 //!
 //! Pure: haresources and the look of rc.d come in, a [`Plan`] goes out.
 
+use std::slice;
+
 use ha_cluster::{Hold, Job, Notification};
 use ha_config::{Group, HaResources};
 use ha_resources::{LogLine, StopRetries, Task};
@@ -72,36 +74,40 @@ impl Circumstances<'_> {
                     keys,
                 }
             }
-            Job::Release { set } => self.give(*set),
-            Job::GiveUpAll => self.give(Hold::ALL),
-            Job::Acquire { set } => {
-                let groups = self.set(*set);
-                let keys = keys_of(&groups);
-                Plan::Tasks {
-                    tasks: vec![Task::take_groups(groups, self.stop_retries)],
-                    keys,
-                }
-            }
-            Job::ReleaseStale { set } => {
-                let groups = self.set(*set);
-                let keys = keys_of(&groups);
-                let task = |group| Task::give_if_running(group, self.stop_retries);
-                Plan::Tasks {
-                    tasks: groups.into_iter().map(task).collect(),
-                    keys,
-                }
-            }
+            Job::Release { set } => self.give(self.set(*set)),
+            Job::ReleaseGroupsOf { owner } => self.give(self.of(slice::from_ref(owner))),
+            Job::GiveUpAll => self.give(self.set(Hold::ALL)),
+            Job::Acquire { set } => self.take(self.set(*set)),
+            Job::AcquireGroupsOf { owner } => self.take(self.of(slice::from_ref(owner))),
+            Job::ReleaseStale { set } => self.give_stale(self.set(*set)),
+            Job::ReleaseStaleOf { owners } => self.give_stale(self.of(owners)),
             Job::Notify(notification) => self.notify(notification, handler),
             // These touch no group; [`crate::fencing`] does them.
             Job::Reset { .. } | Job::CheckDevice { .. } => Plan::Nobody,
         }
     }
 
-    fn give(&self, set: Hold) -> Plan {
-        let groups = self.set(set);
+    fn give(&self, groups: Vec<Group>) -> Plan {
         let keys = keys_of(&groups);
         Plan::Tasks {
             tasks: vec![Task::give_groups(groups, self.stop_retries)],
+            keys,
+        }
+    }
+
+    fn take(&self, groups: Vec<Group>) -> Plan {
+        let keys = keys_of(&groups);
+        Plan::Tasks {
+            tasks: vec![Task::take_groups(groups, self.stop_retries)],
+            keys,
+        }
+    }
+
+    fn give_stale(&self, groups: Vec<Group>) -> Plan {
+        let keys = keys_of(&groups);
+        let task = |group| Task::give_if_running(group, self.stop_retries);
+        Plan::Tasks {
+            tasks: groups.into_iter().map(task).collect(),
             keys,
         }
     }
@@ -131,13 +137,7 @@ impl Circumstances<'_> {
         let task = match notification.kind.as_str() {
             "status" if field("st") == "dead" && !field("info").contains("ping") && !from_us => {
                 let node = field("src").to_ascii_lowercase();
-                groups = self
-                    .resources
-                    .ours(&node)
-                    .into_iter()
-                    .filter(|group| self.is_addressable(group))
-                    .cloned()
-                    .collect();
+                groups = self.of(slice::from_ref(&node));
                 Task::mach_down(&node, groups.clone(), notification.nice, self.stop_retries)
             }
             "ip-request-resp" if to_us && field("ok") == "OK" => {
@@ -167,15 +167,22 @@ impl Circumstances<'_> {
     }
 
     fn set(&self, set: Hold) -> Vec<Group> {
-        let wanted = |group: &&Group| match group.node.eq_ignore_ascii_case(self.local) {
+        self.wanted(|group| match group.node.eq_ignore_ascii_case(self.local) {
             true => set.local,
             false => set.foreign,
-        };
-        self.resources
-            .groups
-            .iter()
-            .filter(wanted)
-            .filter(|group| self.is_addressable(group))
+        })
+    }
+
+    /// The groups on the lines of these nodes.
+    fn of(&self, owners: &[String]) -> Vec<Group> {
+        let of = |group: &Group, owner: &String| group.node.eq_ignore_ascii_case(owner);
+        self.wanted(|group| owners.iter().any(|owner| of(group, owner)))
+    }
+
+    fn wanted(&self, wanted: impl Fn(&Group) -> bool) -> Vec<Group> {
+        let groups = self.resources.groups.iter();
+        groups
+            .filter(|group| wanted(group) && self.is_addressable(group))
             .cloned()
             .collect()
     }
@@ -252,6 +259,20 @@ mod tests {
             keys(Job::ReleaseStale { set: Hold::ALL }),
             ["10.0.0.1", "10.0.0.2", "mail"]
         );
+    }
+
+    #[test]
+    fn the_groups_of_one_node_are_those_on_its_lines() {
+        let owner = "Alpha".to_owned();
+        let owners = vec!["beta".to_owned(), "gamma".to_owned()];
+        assert_eq!(
+            keys(Job::ReleaseGroupsOf {
+                owner: owner.clone()
+            }),
+            ["10.0.0.1", "mail"]
+        );
+        assert_eq!(keys(Job::AcquireGroupsOf { owner }), ["10.0.0.1", "mail"]);
+        assert_eq!(keys(Job::ReleaseStaleOf { owners }), ["10.0.0.2"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ha_sys::media::MediumSetup;
 use crate::fencing::Device;
 
 /// Who we are in this life: what does not stand in ha.cf.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) uuid: [u8; 16],
     pub(crate) generation: u64,
@@ -50,7 +50,7 @@ pub(crate) fn core_config(
         keys: config.keys.clone(),
         log_badpack: ha_cf.log_badpack,
         managed: identity.managed,
-        restart: identity.restart,
+        restart: identity.restart.clone(),
         seed: identity.seed,
         pid: identity.pid,
         fencing: fencing.iter().map(Device::for_core).collect(),

@@ -474,9 +474,14 @@ fn run_to_the_end(mut daemon: Daemon, options: &Options) -> ExitCode {
     let code = match ending {
         Ending::Core(ExitKind::Shutdown) => ExitCode::SUCCESS,
         Ending::Core(ExitKind::Emergency) => ExitCode::from(EXIT_EMERGENCY),
-        Ending::Core(ExitKind::QuickRestart { held }) => {
+        Ending::Core(ExitKind::QuickRestart { held, owners }) => {
+            let words = held.map(|held| {
+                let mut words = vec![held.word()];
+                words.extend(owners.iter().map(String::as_str));
+                words.join(" ")
+            });
             let mut state = vec!["-R"];
-            state.extend(held.iter().flat_map(|held| ["-C", held.word()]));
+            state.extend(words.iter().flat_map(|words| ["-C", words.as_str()]));
             announce_restart(&shell);
             restart(&shell, options, &state)
         }

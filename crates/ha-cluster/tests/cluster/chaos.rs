@@ -78,7 +78,8 @@ fn one_event(world: &mut World, dice: &mut Dice, story: &mut Vec<String>) {
         _ if !runs
             && world.hosts[host]
                 .exited
-                .is_none_or(|kind| kind == ExitKind::Shutdown) =>
+                .as_ref()
+                .is_none_or(|kind| *kind == ExitKind::Shutdown) =>
         {
             tell("start");
             world.start(host);

@@ -433,10 +433,12 @@ impl World {
         let host = &mut self.hosts[host];
         host.core = None;
         host.jobs.clear();
-        host.exited = Some(kind);
+        host.exited = Some(kind.clone());
         host.restart_at = match kind {
             ExitKind::Restart { pause } => Some((self.now + pause, None)),
-            ExitKind::QuickRestart { held } => Some((self.now, Some(RestartState { held }))),
+            ExitKind::QuickRestart { held, owners } => {
+                Some((self.now, Some(RestartState { held, owners })))
+            }
             ExitKind::Shutdown | ExitKind::Emergency => None,
         };
     }
@@ -484,6 +486,14 @@ impl World {
                     set.foreign
                 }
             })
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+
+    fn keys_of_owners(&self, owners: &[String]) -> Vec<String> {
+        let groups = self.groups.iter();
+        groups
+            .filter(|(owner, _)| owners.contains(owner))
             .map(|(_, key)| key.clone())
             .collect()
     }
@@ -541,6 +551,20 @@ impl World {
             Job::GiveUpAll => self.hosts[host].running.clear(),
             Job::ReleaseStale { set } => {
                 for key in self.keys_of(host, set) {
+                    self.hosts[host].running.remove(&key);
+                }
+            }
+            Job::ReleaseGroupsOf { owner } => {
+                for key in self.keys_of_owners(&[owner]) {
+                    self.hosts[host].running.remove(&key);
+                }
+            }
+            Job::AcquireGroupsOf { owner } => {
+                let keys = self.keys_of_owners(&[owner]);
+                report.failed = self.take(host, &keys);
+            }
+            Job::ReleaseStaleOf { owners } => {
+                for key in self.keys_of_owners(&owners) {
                     self.hosts[host].running.remove(&key);
                 }
             }
@@ -668,7 +692,7 @@ impl World {
             if self.asleep(host) {
                 continue;
             }
-            if let Some((at, restart)) = self.hosts[host].restart_at
+            if let Some((at, restart)) = self.hosts[host].restart_at.clone()
                 && at <= self.now
             {
                 self.hosts[host].restart_at = None;
