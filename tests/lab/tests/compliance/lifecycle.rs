@@ -252,5 +252,15 @@ fn three_nodes(pair: &Pair) -> Result<()> {
             holders("a") == ["beta"] && holders("b") == ["beta"] && holders("c") == ["gamma"]
         })?;
     }
-    Ok(())
+    if pair.variant.pair.contains(&Implementation::Legacy) {
+        return Ok(());
+    }
+    // And back: alpha has its own group again, nobody else has.
+    pair.alpha.power_up(ha_lab::PowerUp::DiskKept)?;
+    pair.alpha.start_heartbeat()?;
+    wait_until("alpha is back", seconds(60), || {
+        [("a", "alpha"), ("b", "beta"), ("c", "gamma")]
+            .iter()
+            .all(|(instance, node)| holders(instance) == [*node])
+    })
 }
