@@ -4,6 +4,7 @@
 //! earlier one waits until that one is done. (The legacy relies on luck there.) haresources is read anew for each job,
 //! so an edit takes effect without reload.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub(crate) struct JobSettings {
     pub(crate) inherited: Vec<(OsString, OsString)>,
     /// Working directory of scripts.
     pub(crate) directory: PathBuf,
+    /// haresources as it was read last.
+    pub(crate) known: RefCell<HaResources>,
 }
 
 impl JobSettings {
@@ -81,17 +84,26 @@ impl JobSettings {
         StopRetries::from_variable(value.and_then(|value| value.to_str()))
     }
 
+    /// haresources as it stands now. When it is there and cannot be read, because no descriptor is left or the disk fails,
+    /// as it was read last: a job that knew of no groups would release nothing, start nothing, and call it done.
     fn resources(&self, shell: &Shell) -> HaResources {
         let path = &self.installed.paths().haresources;
         match std::fs::read(path) {
-            Ok(bytes) => ha_config::haresources::parse(&bytes),
+            Ok(bytes) => {
+                let resources = ha_config::haresources::parse(&bytes);
+                self.known.replace(resources.clone());
+                resources
+            }
             Err(error) => {
                 shell.error(format!(
                     "Cannot open resources file [{}]: {}",
                     path.display(),
                     ha_sys::errno_text(&error)
                 ));
-                HaResources::default()
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    return HaResources::default();
+                }
+                self.known.borrow().clone()
             }
         }
     }
@@ -577,8 +589,7 @@ fn merge(report: &mut Report, outcome: Outcome, acquires_local: bool, settings: 
     }
     report.owned |= outcome.owned;
     if !outcome.failed.is_empty() {
-        let bytes = std::fs::read(&settings.installed.paths().haresources).unwrap_or_default();
-        let resources = ha_config::haresources::parse(&bytes);
+        let resources = settings.known.borrow();
         let ours = |key: &str| {
             resources
                 .group_with_key(key)

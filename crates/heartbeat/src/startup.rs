@@ -1,5 +1,6 @@
 //! From the command line to a running loop, and from its end to the next process.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -429,9 +430,12 @@ fn job_settings(config: &Config, directory: &Path) -> JobSettings {
     let to = config.ha_cf.log_destinations();
     let library = places::library();
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let paths = Paths::default();
+    let known = std::fs::read(&paths.haresources).unwrap_or_default();
     JobSettings {
         local: config.local_node.clone(),
-        installed: Installed::new(Paths::default(), library.join(TOOLS_PROGRAM)),
+        known: RefCell::new(ha_config::haresources::parse(&known)),
+        installed: Installed::new(paths, library.join(TOOLS_PROGRAM)),
         library: text(library),
         parameters: parameters.clone(),
         variables: env.clone(),

@@ -80,6 +80,7 @@ impl Bench {
                 ("PATH".into(), "/usr/bin:/bin".into()),
             ],
             directory: root.clone(),
+            known: RefCell::default(),
         };
         let shell = Shell {
             poller: Poller::new().unwrap(),
@@ -365,6 +366,22 @@ fn an_edited_file_counts_at_the_next_job() {
     bench.start(1, Job::Acquire { set: Hold::LOCAL });
     bench.report(1);
     assert_eq!(bench.events(), "two start begins\ntwo start ends\n");
+}
+
+/// Without a descriptor to read the file with, a node gave everything away and released nothing, and after a death took
+/// nothing and said that it held it.
+#[test]
+fn a_file_that_cannot_be_read_is_taken_as_it_was() {
+    let mut bench = Bench::new("alpha one\nbeta two\n");
+    bench.start(1, Job::Acquire { set: Hold::ALL });
+    bench.until("both run", |bench| bench.ended.len() == 1);
+    // There, and not to be read, also by root.
+    fs::remove_file(bench.root.join("haresources")).unwrap();
+    fs::create_dir(bench.root.join("haresources")).unwrap();
+    bench.start(2, Job::Release { set: Hold::ALL });
+    bench.until("both are released", |bench| bench.ended.len() == 2);
+    assert!(!bench.root.join("is.one").exists());
+    assert!(!bench.root.join("is.two").exists());
 }
 
 #[test]
