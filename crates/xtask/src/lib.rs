@@ -47,7 +47,9 @@ Usage: cargo xtask COMMAND
 
   chaos [--minutes M] [--seed S] [--pair ours|ours+legacy|legacy+ours|legacy] [--failback on|off|legacy] [--report FILE]
         A pair of nodes under real faults, one after the other as the seed wants it (default: ours, 30 minutes).
-        --plan N  only show the first N episodes of the seed
+        --plan N      only show the first N episodes of the seed
+        --only N,...  only these episodes
+        --report FILE keep the report there, and the logs of the nodes beside it
 
   soak [--hours H | --minutes M] [--nodes N] [--legacy K] [--busy] [--keepalive MS] [--deadtime MS] [--report FILE]
         N nodes, the last K of them of the legacy, for a long time; nobody may be declared dead, and what the daemons

@@ -33,6 +33,10 @@ fn run(options: &chaos::Options, file: Option<PathBuf>) -> Result<bool> {
     if let Some(file) = file {
         std::fs::write(&file, &report.text)
             .map_err(|error| LabError::Io(file.display().to_string(), error))?;
+        for (node, log) in &report.logs {
+            let file = format!("{}.{node}.log", file.display());
+            std::fs::write(&file, log).map_err(|error| LabError::Io(file, error))?;
+        }
     }
     Ok(report.failures.is_empty())
 }
@@ -50,7 +54,7 @@ fn words() -> Result<Words> {
     use Implementation::{Legacy, Ours};
 
     let (mut pair, mut minutes, mut seed, mut file) = ([Ours, Ours], 30.0, None, None);
-    let (mut failback, mut plan) = (None, None);
+    let (mut failback, mut plan, mut only) = (None, None, Vec::new());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         // Cargo's own.
@@ -74,6 +78,11 @@ fn words() -> Result<Words> {
             "--failback" if ["on", "off", "legacy"].contains(&value.as_str()) => {
                 failback = Some(value);
             }
+            "--only" => {
+                let numbers: Option<Vec<usize>> =
+                    value.split(',').map(|word| word.parse().ok()).collect();
+                only = numbers.ok_or_else(wrong)?;
+            }
             "--plan" => plan = Some(value.parse().map_err(|_| wrong())?),
             "--report" if !value.is_empty() => file = Some(PathBuf::from(value)),
             _ => return Err(wrong()),
@@ -85,6 +94,7 @@ fn words() -> Result<Words> {
     };
     let length = Duration::from_secs_f64(minutes * 60.0);
     let mut options = chaos::Options::new(pair, length, seed.unwrap_or_else(any));
+    options.only = only;
     options.failback = failback.unwrap_or(options.failback);
     Ok(Words {
         options,

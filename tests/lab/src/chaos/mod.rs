@@ -57,6 +57,8 @@ pub struct Options {
     pub failback: String,
     /// How long two nodes that can hear each other again may both hold a group.
     pub settling: Duration,
+    /// Only these episodes of the plan, by number; all if there are none. To look at one again.
+    pub only: Vec<usize>,
 }
 
 impl Options {
@@ -69,6 +71,7 @@ impl Options {
             pair,
             failback: "on".into(),
             settling: if legacy { SETTLING_LEGACY } else { SETTLING },
+            only: Vec::new(),
         }
     }
 
@@ -128,8 +131,12 @@ pub fn run(options: &Options, mut tell: impl FnMut(&str)) -> Result<Report> {
         let mut done = Ok(());
         let plan = Plan::new(options.seed, &left_out);
         for (number, episode) in (1..).zip(plan.filter(|episode| !episode.faults.is_empty())) {
-            if begun.elapsed() >= options.length {
+            let last = options.only.iter().max();
+            if begun.elapsed() >= options.length || last.is_some_and(|last| number > *last) {
                 break;
+            }
+            if last.is_some() && !options.only.contains(&number) {
+                continue;
             }
             tell(&format!(
                 "{:>6.1} s  {number}: {episode}",
@@ -155,7 +162,12 @@ pub fn run(options: &Options, mut tell: impl FnMut(&str)) -> Result<Report> {
     let seen = seen.map_err(|_| LabError::unexpected("the watcher panicked"))?;
     let lasted = begun.elapsed();
     let (answers, outages) = client.finish();
+    let logs = site
+        .nodes
+        .each_ref()
+        .map(|host| (host.name().to_owned(), host.log()));
     let findings = Findings {
+        logs: logs.to_vec(),
         lasted,
         played,
         answers,

@@ -21,6 +21,8 @@ const LASTING: Duration = seconds(2);
 
 /// How an episode went. Times are from the beginning of the run.
 pub(crate) struct Played {
+    /// Its number in the plan.
+    pub(crate) number: usize,
     pub(crate) episode: Episode,
     pub(crate) begin: Duration,
     /// When the last fault was over.
@@ -78,6 +80,7 @@ impl Performance<'_> {
         self.look(number, &kinds);
         self.before = kinds;
         Ok(Played {
+            number,
             episode,
             begin,
             over,

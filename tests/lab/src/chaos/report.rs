@@ -20,6 +20,8 @@ pub(crate) struct Findings {
     pub(crate) outages: Vec<Outage>,
     pub(crate) seen: Seen,
     pub(crate) evidence: Evidence,
+    /// The log of each node.
+    pub(crate) logs: Vec<(String, String)>,
     /// Kinds of fault that this machine cannot make.
     pub(crate) left_out: Vec<&'static str>,
 }
@@ -30,6 +32,8 @@ pub struct Report {
     pub text: String,
     /// What should not have been; empty if all is well.
     pub failures: Vec<String>,
+    /// Each node's name and log.
+    pub logs: Vec<(String, String)>,
 }
 
 fn secs(time: Duration) -> String {
@@ -76,7 +80,11 @@ impl Findings {
                 let _ = writeln!(text, "* {failure}");
             }
         }
-        Report { text, failures }
+        Report {
+            text,
+            failures,
+            logs: self.logs.clone(),
+        }
     }
 
     fn failures(&self, options: &Options) -> Vec<String> {
@@ -92,7 +100,8 @@ impl Findings {
                 ));
             }
         }
-        for (number, played) in (1..).zip(&self.played) {
+        for played in &self.played {
+            let number = played.number;
             if played.serves.is_none() {
                 failures.push(format!(
                     "not serving {} s after episode {number}: {}",
@@ -227,7 +236,8 @@ impl Findings {
 
     fn notes(&self, text: &mut String) {
         let mut any = false;
-        for (number, played) in (1..).zip(&self.played) {
+        for played in &self.played {
+            let number = played.number;
             for note in &played.notes {
                 if !any {
                     text.push_str("\nRemarks:\n");

@@ -19,6 +19,10 @@ pub(super) const KIND: Kind = Kind {
                 reason: "there is no link to send on",
             },
             Known {
+                text: "No working comm channels to write to",
+                reason: "there is no link to send on",
+            },
+            Known {
                 text: "write failure on",
                 reason: "there is no link to send on",
             },

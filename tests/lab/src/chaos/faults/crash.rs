@@ -1,6 +1,6 @@
 //! The power of a machine fails, and comes back.
 
-use super::{Deafens, Kind, REUNION, Target, only_one};
+use super::{BACK_SO_SOON, Deafens, Kind, REUNION, Target, only_one};
 
 pub(super) const KIND: Kind = Kind {
     name: "power cut",
@@ -11,5 +11,5 @@ pub(super) const KIND: Kind = Kind {
     variant: only_one,
     begin: |_, host, _| host.power_cut(),
     end: |site, host, _| site.ensure_running(host).map(drop),
-    known: &[REUNION],
+    known: &[BACK_SO_SOON, REUNION],
 };

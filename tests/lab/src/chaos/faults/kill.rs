@@ -1,6 +1,6 @@
 //! The daemon is killed; what it holds stays as it is until it is started again.
 
-use super::{Deafens, Kind, Known, Target, only_one};
+use super::{BACK_SO_SOON, Deafens, Kind, Known, Target, only_one};
 
 pub(super) const KIND: Kind = Kind {
     name: "kill -9 of the daemon",
@@ -11,14 +11,17 @@ pub(super) const KIND: Kind = Kind {
     variant: only_one,
     begin: |_, host, _| host.kill_heartbeat(),
     end: |site, host, _| site.ensure_running(host).map(drop),
-    known: &[&[
-        Known {
-            text: "Both machines own our resources!",
-            reason: "the killed one left them behind while the other took over",
-        },
-        Known {
-            text: "Both machines own foreign resources!",
-            reason: "the killed one left them behind while the other took over",
-        },
-    ]],
+    known: &[
+        BACK_SO_SOON,
+        &[
+            Known {
+                text: "Both machines own our resources!",
+                reason: "the killed one left them behind while the other took over",
+            },
+            Known {
+                text: "Both machines own foreign resources!",
+                reason: "the killed one left them behind while the other took over",
+            },
+        ],
+    ],
 };

@@ -121,6 +121,12 @@ const CLIENTS_GAVE_UP: &[Known] = &[Known {
     reason: "a client gave up while the daemon could not serve it",
 }];
 
+/// What is said when a node was back before anybody had missed it.
+const BACK_SO_SOON: &[Known] = &[Known {
+    text: "No one owns our local resources!",
+    reason: "they were at a node that has lost them and was not missed",
+}];
+
 /// What both sides say when a time without hearing each other is over.
 pub(crate) const REUNION: &[Known] = &[
     Known {

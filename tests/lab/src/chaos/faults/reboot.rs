@@ -1,6 +1,6 @@
 //! A machine is shut down and booted as an operator does it.
 
-use super::{Deafens, Kind, REUNION, Target, only_one};
+use super::{BACK_SO_SOON, Deafens, Kind, REUNION, Target, only_one};
 
 pub(super) const KIND: Kind = Kind {
     name: "reboot",
@@ -16,5 +16,5 @@ pub(super) const KIND: Kind = Kind {
         stopped
     },
     end: |site, host, _| site.ensure_running(host).map(drop),
-    known: &[REUNION],
+    known: &[BACK_SO_SOON, REUNION],
 };
