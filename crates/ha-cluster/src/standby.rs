@@ -251,6 +251,7 @@ impl Core {
     pub(crate) fn what_was_said_is_old(&mut self, until: Duration) {
         self.cancel_standby();
         self.rsc.ostable = false;
+        self.crowd_takes_are_old();
         self.rsc.old_words_until = until;
         self.rsc.word = Word::Wanted;
         self.rsc.ask_again = Some(until);

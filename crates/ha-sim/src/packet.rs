@@ -38,7 +38,6 @@ impl Packet {
                 | b"ip-request"
                 | b"ip-request-resp"
                 | b"hb_takeover"
-                | b"stonith"
         );
         Packet {
             from,

@@ -198,16 +198,13 @@ impl Scenario {
     pub fn draw(nodes: usize, seed: u64) -> Scenario {
         let mut random = Random::new(seed, 1);
         let mut settings = Settings::draw(nodes, &mut random);
-        if nodes > 2 {
-            // Where groups stay with whoever took them, the words on the wire do not tell who holds whose.
-            settings.failback = AutoFailback::On;
-            settings.devices.clear();
+        if nodes > 2 && settings.failback == AutoFailback::Legacy {
+            // Without announcements several others cannot be told apart (`resource-protocol.md` 2.11).
+            settings.failback = AutoFailback::Off;
         }
         let patience = millis(settings.initdead);
         let starts = (0..nodes)
             .map(|_| match random.below(3) {
-                // Nobody is given up before it is there.
-                _ if nodes > 2 => Duration::from_millis(random.below(3000)),
                 0 => Duration::ZERO,
                 1 => Duration::from_millis(random.below(3000)),
                 _ => Duration::from_millis(random.below(patience * 3 / 2)),
@@ -216,23 +213,17 @@ impl Scenario {
         let mut events = Vec::new();
         // Some begin while the cluster starts, most when it has settled.
         let mut at = match random.below(4) {
-            0 if nodes == 2 => random.below(15_000),
+            0 => random.below(15_000),
             _ => patience + 12_000 + random.below(10_000),
         };
-        let most = if nodes == 2 { 14 } else { 3 };
-        for number in 0..1 + random.index(most) {
-            let fault = match nodes {
-                2 => draw_fault(nodes, &settings, &mut random),
-                _ => draw_fault_of_a_crowd(nodes, &settings, &mut random),
-            };
+        for number in 0..1 + random.index(14) {
+            let fault = draw_fault(nodes, &settings, &mut random);
             let event = Event {
                 at: Duration::from_millis(at),
                 fault,
             };
             events.push((number, event));
             at += match random.below(10) {
-                // One after the other, so that the cluster settles in between.
-                _ if nodes > 2 => patience + millis(settings.deadtime) * 4 + 120_000,
                 0..4 => random.below(500),
                 4..8 => random.below(4000),
                 _ => random.below(millis(settings.deadtime) * 2),
@@ -361,53 +352,6 @@ fn draw_fault(nodes: usize, settings: &Settings, random: &mut Random) -> Fault {
         _ => Fault::DeviceFails {
             device: random.index(settings.devices.len()),
             times: 1 + u32::try_from(random.below(4)).unwrap_or(0),
-        },
-    }
-}
-
-/// With more than two nodes only faults that the protocol, which was made for two, has an answer to: crashes and stops one
-/// after the other, and whatever does not make anybody dead.
-fn draw_fault_of_a_crowd(nodes: usize, settings: &Settings, random: &mut Random) -> Fault {
-    let host = random.index(nodes);
-    let other = (host + 1 + random.index(nodes - 1)) % nodes;
-    let back_after = settings.deadtime * 2 + Duration::from_millis(random.below(60_000));
-    match random.below(100) {
-        0..30 => Fault::PowerCut {
-            host,
-            back_after,
-            new_disk: random.percent(20),
-        },
-        30..45 => Fault::Stop { host, back_after },
-        45..55 => Fault::Stall {
-            host,
-            span: Duration::from_millis(random.below(millis(settings.deadtime) / 3)),
-        },
-        55..60 => Fault::ClockStep {
-            host,
-            seconds: random.choose(&[-3600, -2, 2, 3600]),
-        },
-        60..75 => Fault::Weather {
-            weather: Weather {
-                loss: random.choose(&[0, 5, 10]),
-                duplicate: random.choose(&[0, 20]),
-                corrupt: random.choose(&[0, 10]),
-                late: random.choose(&[0, 20]),
-                delay: Duration::from_millis(100),
-            },
-            span: span(settings, random),
-        },
-        75..85 => Fault::Forge {
-            host,
-            count: 1 + random.below(20),
-        },
-        85..95 => Fault::Replay {
-            host,
-            of: other,
-            count: 1 + random.below(30),
-        },
-        _ => Fault::Flood {
-            host,
-            count: random.choose(&[10, 100]),
         },
     }
 }

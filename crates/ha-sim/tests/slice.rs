@@ -3,7 +3,7 @@
 use ha_sim::{Scenario, run};
 
 /// Seeds of the slice, by number of nodes; about a minute on a busy core.
-const SLICE: [(usize, u64); 2] = [(2, 4000), (3, 150)];
+const SLICE: [(usize, u64); 2] = [(2, 6000), (3, 2000)];
 
 #[test]
 fn no_rule_is_broken_in_the_slice() {

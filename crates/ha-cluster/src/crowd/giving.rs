@@ -241,6 +241,14 @@ impl Core {
         self.start_acquire_of(owner);
     }
 
+    /// We did not run for so long that what was to be given to us may have gone elsewhere.
+    pub(crate) fn crowd_takes_are_old(&mut self) {
+        let owners: Vec<String> = self.crowd.takes.keys().cloned().collect();
+        for owner in owners {
+            self.cancel_take(&owner);
+        }
+    }
+
     fn cancel_take(&mut self, owner: &str) {
         self.info("Cancelling pending standby operation");
         self.crowd.takes.remove(owner);

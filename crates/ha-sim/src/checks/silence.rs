@@ -147,9 +147,20 @@ impl Silence {
             }
             if !view.dead {
                 let machine_of_judge = &world.hosts[host];
-                let listened_from = heard.last_of_any.max(machine_of_judge.stalled_before);
+                // Of more than two nodes one that another one hears is not dead.
+                let heard_of = (0..world.hosts.len())
+                    .filter(|&by| by == host || world.hosts.len() > 2)
+                    .map(|by| self.heard.get(by, other).last_of_any);
+                let last = heard_of.max().unwrap_or_default();
+                let heard = self.heard.get(host, other);
+                let listened_from = last.max(machine_of_judge.stalled_before);
                 // When communication comes up the shorter time counts, for a silence that began before, too.
-                let due = (listened_from + judged_by(heard)).max(comm_up_at) + LATE;
+                // Who is not dead yet for another one may be heard there.
+                let elsewhere = match world.hosts.len() {
+                    2 => Duration::ZERO,
+                    _ => judged_by(heard),
+                };
+                let due = (listened_from + judged_by(heard) + elsewhere).max(comm_up_at) + LATE;
                 if world.now > due + settings.keepalive * 2 {
                     return Err(format!(
                         "{} has not declared {} dead after {} ms of silence, though its dead time is {} ms",

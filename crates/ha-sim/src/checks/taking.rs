@@ -35,6 +35,8 @@ pub(crate) struct Taking {
     holders: Vec<Option<Holder>>,
     /// The highest generation of each node that each other one was handed a packet of.
     heard: Pairs<u64>,
+    /// By node: when the job was asked for whose taking was found right last.
+    accepted: Vec<Option<Duration>>,
     /// By group and node: when it took it last.
     taken: Vec<Vec<Duration>>,
     /// When the newest word about resources was sent that each node was handed of each other one.
@@ -48,6 +50,7 @@ impl Taking {
         Taking {
             holders: vec![None; scenario.settings.groups.len()],
             heard: Pairs::new(scenario.nodes, 0),
+            accepted: vec![None; scenario.nodes],
             taken: vec![vec![Duration::ZERO; scenario.nodes]; scenario.settings.groups.len()],
             told: Pairs::new(scenario.nodes, Duration::ZERO),
             claims: Pairs::new(scenario.nodes, (None, Hold::NONE)),
@@ -94,6 +97,7 @@ impl Taking {
             Seen::Taken { host, group, asked } => {
                 self.judge(world, *host, *group, *asked, deaths)?;
                 self.taken[*group][*host] = world.now;
+                self.accepted[*host] = Some(*asked);
                 let Some(daemon) = &world.hosts[*host].daemon else {
                     return Ok(());
                 };
@@ -150,6 +154,10 @@ impl Taking {
             return Ok(());
         };
         let key = &settings.groups[group].key;
+        if self.accepted[host] == Some(asked) {
+            // The rest of a job of which one group was rightly taken.
+            return Ok(());
+        }
         let fenced = !settings.devices.is_empty() && settings.nice();
         for (other, machine) in world.hosts.iter().enumerate() {
             let state = machine.groups[group];
