@@ -136,17 +136,19 @@ impl Core {
         self.watch_history();
         let now = self.now.mono;
         // While datagrams are read one after the other, the sign of life may be the next one.
-        let silent: Vec<String> = self
-            .nodes
-            .iter()
-            .filter(|_| self.judging)
-            .filter(|node| self.death_due(node).is_some_and(|due| due <= now))
-            .map(|node| node.name.clone())
-            .collect();
-        for name in silent {
-            self.node_died(&name);
+        if self.judging {
+            let silent: Vec<String> = self
+                .nodes
+                .iter()
+                .filter(|node| self.death_due(node).is_some_and(|due| due <= now))
+                .map(|node| node.name.clone())
+                .collect();
+            for name in silent {
+                self.node_died(&name);
+            }
+            // Links after nodes: a client hears of both in the legacy's order.
+            self.check_links();
         }
-        self.check_links();
         self.introduce_ourselves();
         self.try_comm_up();
     }

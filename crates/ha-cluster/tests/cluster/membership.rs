@@ -202,6 +202,29 @@ fn a_healed_one_way_cut_ends_with_one_holder() {
     }
 }
 
+/// Clients are told of the node first and of its links then, also when a datagram is read at the very moment.
+#[test]
+fn a_datagram_at_the_moment_of_a_death_does_not_put_the_link_first() {
+    let mut world = World::settled(2, Settings::default());
+    world.power_cut(1);
+    for _ in 0..secs(5).as_millis() {
+        world.now += ms(1);
+        world.inject_packet(0, b"noise");
+        world.run(ms(0));
+    }
+    let at = |text: &str| {
+        let line = |(_, _, line): &(_, _, String)| line.starts_with(text);
+        world.hosts[0].log.iter().rposition(line)
+    };
+    let (node, link) = (at("node b: is dead"), at("Link b:"));
+    assert!(node.is_some() && node < link, "{}", world.story());
+    assert!(
+        world.hosts[0].log[link.unwrap_or(0)].2.ends_with(" dead."),
+        "{}",
+        world.story()
+    );
+}
+
 #[test]
 fn a_stalled_node_listens_before_it_judges() {
     let mut world = World::settled(2, Settings::default());
