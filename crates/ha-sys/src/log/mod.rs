@@ -367,6 +367,32 @@ mod tests {
         );
     }
 
+    /// A full disk or a want of descriptors: lines were lost without a word.
+    #[test]
+    fn what_the_file_did_not_take_is_counted() {
+        let dir = ScratchDir::new();
+        let log = dir.path().join("later/ha-log");
+        let sinks = Sinks {
+            logfile: Some(log.clone()),
+            ..Sinks::default()
+        };
+        let mut logger = Logger::new("heartbeat", sinks);
+        logger.run_in_background().unwrap();
+        for batch in 0..3 {
+            logger.log(Priority::Info, format!("lost {batch}"));
+            logger.flush(Duration::from_secs(20));
+        }
+        std::fs::create_dir(dir.path().join("later")).unwrap();
+        logger.log(Priority::Info, "kept");
+        logger.flush(Duration::from_secs(20));
+        let text = read(&log);
+        assert!(text.contains(" info: kept\n"), "{text}");
+        assert!(text.contains("cl_log: 3 messages were dropped"), "{text}");
+        logger.log(Priority::Info, "kept, too");
+        logger.flush(Duration::from_secs(20));
+        assert_eq!(read(&log).matches("were dropped").count(), 1);
+    }
+
     /// Whoever may name a node, a client or an application chooses part of a line.
     #[test]
     fn nobody_forges_a_line_of_the_log() {

@@ -32,6 +32,8 @@ pub(super) struct Writer {
     syslog: SyslogSink,
     logd: LogdConnection,
     dropped: Arc<AtomicU64>,
+    /// Lines of the last batch that the log file did not take.
+    refused: u64,
 }
 
 impl Writer {
@@ -42,6 +44,7 @@ impl Writer {
             syslog: SyslogSink::default(),
             logd: LogdConnection::default(),
             dropped,
+            refused: 0,
         }
     }
 
@@ -75,6 +78,9 @@ impl Writer {
     }
 
     fn write_batch(&mut self, batch: &mut Vec<Record>) {
+        if batch.is_empty() {
+            return;
+        }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0
             && let Some(last) = batch.last()
@@ -88,11 +94,18 @@ impl Writer {
             });
         }
         self.write(batch);
+        if self.refused > 0 {
+            // Told with the first line that finds room again. The line about earlier ones is not one of them.
+            let told = u64::from(dropped > 0);
+            self.dropped
+                .fetch_add(dropped + self.refused - told, Ordering::Relaxed);
+        }
         batch.clear();
     }
 
     /// Writes records now.
     pub(super) fn write(&mut self, records: &[Record]) {
+        self.refused = 0;
         if records.is_empty() {
             return;
         }
@@ -137,7 +150,9 @@ impl Writer {
                 .iter()
                 .filter(|record| record.priority != Priority::Debug);
             let text: String = loud.map(|record| self.line(record)).collect();
-            self.append(&path, &text);
+            if !self.append(&path, &text) {
+                self.refused = text.lines().count() as u64;
+            }
         }
         if let Some(path) = self.debug_path() {
             let text: String = records.iter().map(|record| self.line(record)).collect();
@@ -157,9 +172,10 @@ impl Writer {
         record.file_line(self.sinks.syslog_style, &self.sinks.node)
     }
 
-    fn append(&mut self, path: &Path, text: &str) {
+    /// Whether the file has taken the text.
+    fn append(&mut self, path: &Path, text: &str) -> bool {
         if text.is_empty() || files::is_off(path) {
-            return;
+            return true;
         }
         if let Err(error) =
             files::append_with_mode(path, text, self.sinks.mode.unwrap_or(files::MODE))
@@ -182,6 +198,8 @@ impl Writer {
                 self.sinks.syslog_prefix.as_deref(),
                 &complaint,
             );
+            return false;
         }
+        true
     }
 }
