@@ -109,8 +109,11 @@ fn identity_files(pair: &Pair) -> Result<()> {
     for _ in 0..2 {
         pair.alpha.stop_heartbeat()?;
         pair.until_at("beta has everything", seconds(30), "beta", "beta")?;
+        let before = pair.alpha.log().len();
         pair.alpha.start_heartbeat()?;
-        pair.check_views()?;
+        wait_until("alpha is back", seconds(20), || {
+            pair.alpha.log()[before..].contains("resource acquisition complete")
+        })?;
     }
     pair.alpha.stop_heartbeat()?;
     if !pair.alpha.is_ours() {
