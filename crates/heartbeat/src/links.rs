@@ -129,7 +129,9 @@ impl Links {
                         link.miss(shell);
                     }
                 }
-                if link.medium.is_some() || matches!(now, Footing::Absent | Footing::Free) {
+                if link.medium.is_some()
+                    || matches!(now, Footing::Absent | Footing::Unknown | Footing::Free)
+                {
                     continue;
                 }
             }

@@ -164,8 +164,9 @@ impl MediumSetup {
         let Some(device) = self.interface() else {
             return Footing::Free;
         };
-        let Ok(index) = host::interface_index(device) else {
-            return Footing::Absent;
+        let index = match host::interface_index(device) {
+            Ok(index) => index,
+            Err(error) => return Footing::without(&error),
         };
         let address = match self {
             MediumSetup::Broadcast { interface, .. } => host::broadcast_address(interface).ok(),
@@ -249,6 +250,8 @@ pub enum Footing {
     Free,
     /// Its interface does not exist.
     Absent,
+    /// It cannot be found out at the moment, for want of a descriptor perhaps. That is no reason to give anything up.
+    Unknown,
     /// An interface.
     Interface {
         /// The kernel's number for it.
@@ -259,6 +262,14 @@ pub enum Footing {
 }
 
 impl Footing {
+    /// When the interface could not be looked up.
+    fn without(error: &io::Error) -> Footing {
+        match error.raw_os_error() {
+            Some(libc::ENODEV | libc::ENXIO) => Footing::Absent,
+            _ => Footing::Unknown,
+        }
+    }
+
     /// Whether a medium opened on `self` is to be opened anew now that it would stand on `now`. That an address is gone
     /// is no reason: there is nothing better to be had, and the old one may come back.
     pub fn is_lost(self, now: Footing) -> bool {
@@ -270,6 +281,7 @@ impl Footing {
                     address: address_now,
                 },
             ) => index != index_now || (address_now.is_some() && address != address_now),
+            (Footing::Unknown, _) | (_, Footing::Unknown) => false,
             _ => self != now,
         }
     }
@@ -365,9 +377,26 @@ mod tests {
             (on(2, None), on(2, None), false),
             (on(2, one), Footing::Absent, true),
             (Footing::Free, Footing::Free, false),
+            (on(2, one), Footing::Unknown, false),
+            (Footing::Unknown, on(2, one), false),
         ] {
             assert_eq!(opened.is_lost(now), lost, "{opened:?} {now:?}");
         }
+    }
+
+    /// A node without a free descriptor closed its only link when any address changed, and fell silent.
+    #[test]
+    fn want_of_descriptors_is_not_an_interface_that_is_gone() {
+        let footing = |code| Footing::without(&io::Error::from_raw_os_error(code));
+        assert_eq!(footing(libc::EMFILE), Footing::Unknown);
+        assert_eq!(footing(libc::ENFILE), Footing::Unknown);
+        assert_eq!(footing(libc::ENODEV), Footing::Absent);
+        let setup = MediumSetup::Broadcast {
+            interface: "none-such".into(),
+            address: Ipv4Addr::BROADCAST,
+            port: 694,
+        };
+        assert_eq!(setup.footing(), Footing::Absent);
     }
 
     #[test]
