@@ -17,6 +17,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
+use crate::reserve;
 use crate::users::Account;
 
 /// Where a child's output goes.
@@ -78,11 +79,15 @@ impl Spawn {
         }
     }
 
-    /// Starts it.
+    /// Starts it, with the descriptors of the [reserve](crate::reserve) if there are no others.
     ///
     /// # Errors
     /// It could not be executed or no process could be made.
     pub fn start(&self) -> io::Result<Child> {
+        reserve::spend(|| self.start_once())
+    }
+
+    fn start_once(&self) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)

@@ -24,6 +24,7 @@ pub mod pidfile;
 mod poller;
 pub mod process;
 pub mod realtime;
+pub mod reserve;
 pub mod scribe;
 pub mod signals;
 pub mod users;

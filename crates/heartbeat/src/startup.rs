@@ -120,6 +120,7 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
             }
         }
     };
+    ha_sys::reserve::keep();
     let launch = Launch {
         options,
         config,
