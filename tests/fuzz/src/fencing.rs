@@ -65,6 +65,12 @@ fn metadata(bytes: &[u8]) {
 }
 
 fn as_others_read(document: &roxmltree::Document<'_>, read: &Metadata) {
+    // That reader takes a reference to a letter that there is not for this one, instead of refusing the document.
+    let replaced = |value: &str| value.contains(char::REPLACEMENT_CHARACTER);
+    let mut attributes = document.descendants().flat_map(|node| node.attributes());
+    if attributes.any(|attribute| replaced(attribute.value())) {
+        return;
+    }
     // Names with a prefix are others' names.
     let named = |name: &'static str| {
         document
