@@ -63,7 +63,7 @@ pub(crate) fn install(
 ) -> Result<Vec<String>, Failure> {
     cargo::build(profile, &["heartbeat", "ha-tools", "ldirectord", "stonith"])?;
     let sources = place::Sources {
-        programs: cargo::output(profile),
+        programs: cargo::output(profile)?,
         texts: cargo::workspace().join("compat"),
     };
     place::place(&tree::tree(libdir), &sources, libdir, destination)
