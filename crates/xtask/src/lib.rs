@@ -7,7 +7,7 @@
 //! | `bench`, `chaos`, `soak` | [`bench`]: measurements beside the legacy, and long runs |
 //! | `sim` | [`sim`]: clusters simulated from seeds, with judges |
 //! | `fuzz`, `sanitize` | [`fuzz`]: decoders and parsers under libFuzzer, and tests under AddressSanitizer |
-//! | `install` | [`install`]: a complete tree at the legacy's paths |
+//! | `install`, `uninstall` | [`install`]: a complete tree at the legacy's paths, and away again |
 //!
 //! Every command sets up what it needs.
 #![forbid(unsafe_code)]
@@ -74,9 +74,13 @@ Usage: cargo xtask COMMAND
         Run the tests of the packages that have `unsafe` in them under AddressSanitizer.
 
   install --destdir DIR [--libdir lib64|lib] [--debug]
-        Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
+        Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4. With --destdir / what stood in these
+        places is kept in /var/lib/heartbeat-replaced; elsewhere it is replaced.
         --libdir  the machine's library directory (default lib64)
-        --debug   an unoptimised build";
+        --debug   an unoptimised build
+
+  uninstall
+        Take away what install --destdir / put on this machine, and put back what stood there before.";
 
 /// What each word after `cargo xtask` runs, with the rest of the command line.
 const COMMANDS: &[(&str, Command)] = &[
@@ -89,6 +93,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("fuzz", fuzz::run),
     ("sanitize", fuzz::sanitize),
     ("install", install::run),
+    ("uninstall", install::undo),
 ];
 
 type Command = fn(lexopt::Parser) -> Result<ExitCode, Failure>;
@@ -148,7 +153,8 @@ mod tests {
     fn every_command_says_what_it_does_and_does_nothing_else() {
         for (name, _) in COMMANDS {
             let usage = usage_of(name);
-            assert!(usage.contains(&format!("\n\n  {name} ")), "{usage}");
+            let paragraph = usage.split("\n\n").nth(1).unwrap_or_default();
+            assert_eq!(paragraph.split_whitespace().next(), Some(*name), "{usage}");
             for help in ["--help", "-h"] {
                 // A command that came to read its arguments would refuse these.
                 let words = [name, "--no-such-option", help].map(OsString::from);
