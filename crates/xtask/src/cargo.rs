@@ -1,7 +1,7 @@
 //! The workspace on disk, and cargo called on it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Failure;
 
@@ -68,8 +68,11 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 }
 
 /// Where cargo put the programs of a profile.
-pub(crate) fn output(profile: Profile) -> PathBuf {
-    target_directory().join(profile.directory())
+///
+/// # Errors
+/// As [`target_directory`].
+pub(crate) fn output(profile: Profile) -> Result<PathBuf, Failure> {
+    Ok(target_directory()?.join(profile.directory()))
 }
 
 /// Where the laboratory looks for an installed tree of ours.
@@ -77,12 +80,70 @@ pub(crate) fn stage() -> PathBuf {
     workspace().join("target/stage")
 }
 
-/// cargo's target directory. We live in it ourselves, and cargo marks it; this finds it wherever it was configured.
-pub(crate) fn target_directory() -> PathBuf {
-    let own = std::env::current_exe().ok();
-    let marked = own
-        .iter()
-        .flat_map(|path| path.ancestors())
-        .find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    marked.map_or_else(|| workspace().join("target"), Path::to_owned)
+/// cargo's target directory, wherever it was configured, as cargo itself says.
+///
+/// # Errors
+/// [`Failure::Start`] without cargo, [`Failure::Program`] when it does not know; it has then said why.
+pub(crate) fn target_directory() -> Result<PathBuf, Failure> {
+    ask_target_directory(command())
+}
+
+fn ask_target_directory(mut cargo: Command) -> Result<PathBuf, Failure> {
+    cargo
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .stderr(Stdio::inherit());
+    let program = cargo.get_program().to_string_lossy().into_owned();
+    let output = cargo.output().map_err(|source| Failure::Start {
+        program: program.clone(),
+        source,
+    })?;
+    Some(String::from_utf8_lossy(&output.stdout))
+        .filter(|_| output.status.success())
+        .and_then(|json| in_metadata(&json))
+        .ok_or(Failure::Program {
+            program: format!("{program} metadata"),
+            status: output.status,
+        })
+}
+
+/// Picks the target directory out of what `cargo metadata` prints. It stands behind the list of packages, which may have a
+/// key of this name among their own.
+fn in_metadata(json: &str) -> Option<PathBuf> {
+    const KEY: &str = "\"target_directory\":\"";
+
+    let mut letters = json[json.rfind(KEY)? + KEY.len()..].chars();
+    let mut path = String::new();
+    loop {
+        match letters.next()? {
+            '"' => return Some(path.into()),
+            '\\' => match letters.next()? {
+                letter @ ('"' | '\\' | '/') => path.push(letter),
+                _ => return None,
+            },
+            letter => path.push(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    /// cargo marks a target directory only when it makes it itself.
+    #[test]
+    fn a_target_directory_that_was_there_before_cargo_is_found() {
+        let scratch = Scratch::new();
+        let mut cargo = command();
+        cargo.env("CARGO_TARGET_DIR", scratch.path());
+        assert_eq!(ask_target_directory(cargo).unwrap(), scratch.path());
+    }
+
+    #[test]
+    fn the_target_directory_is_read_from_the_metadata() {
+        let json = r#"{"packages":[{"metadata":{"target_directory":"/no"}}],"target_directory":"/a \"b\" \\c/é","version":1}"#;
+        assert_eq!(in_metadata(json), Some(r#"/a "b" \c/é"#.into()));
+        assert_eq!(in_metadata("{}"), None);
+        assert_eq!(in_metadata(r#""target_directory":"/cut"#), None);
+    }
 }

@@ -88,7 +88,7 @@ fn time(text: &str) -> Result<Duration, String> {
 pub fn run(arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
     let options = Options::parse(arguments)?;
     let program = program(options.sanitizer)?;
-    let targets = session::prepare(&program, &work())?;
+    let targets = session::prepare(&program, &work()?)?;
     if options.list {
         for target in &targets {
             println!("{}", target.name);
@@ -124,7 +124,7 @@ pub fn run(arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
 /// The build failed.
 pub(crate) fn over_seeds(mut tell: impl FnMut(&str, Result<(), String>)) -> Result<(), Failure> {
     let program = program(Sanitizer::None)?;
-    let targets = session::prepare(&program, &work())?;
+    let targets = session::prepare(&program, &work()?)?;
     let wanted = Wanted {
         program: &program,
         time: None,
@@ -148,8 +148,8 @@ fn program(sanitizer: Sanitizer) -> Result<PathBuf, Failure> {
 }
 
 /// Where corpora and findings are kept.
-fn work() -> PathBuf {
-    cargo::target_directory().join("fuzzing")
+fn work() -> Result<PathBuf, Failure> {
+    Ok(cargo::target_directory()?.join("fuzzing"))
 }
 
 fn choose(targets: Vec<Target>, names: &[String]) -> Result<Vec<Target>, Failure> {

@@ -7,7 +7,7 @@
 //! | `bench`, `chaos`, `soak` | [`bench`]: measurements beside the legacy, and long runs |
 //! | `sim` | [`sim`]: clusters simulated from seeds, with judges |
 //! | `fuzz`, `sanitize` | [`fuzz`]: decoders and parsers under libFuzzer, and tests under AddressSanitizer |
-//! | `install` | [`install`]: a complete tree at the legacy's paths |
+//! | `install`, `uninstall` | [`install`]: a complete tree at the legacy's paths, and away again |
 //!
 //! Every command sets up what it needs.
 #![forbid(unsafe_code)]
@@ -56,8 +56,12 @@ Usage: cargo xtask COMMAND
         use must not grow (default: 2 nodes of ours, 10 minutes, 100 ms and 1000 ms).
         --busy    something else keeps all processors busy
 
-  sim [--nodes N] [--seeds COUNT] [--from SEED] | --seed SEED
-        Simulate clusters with every kind of fault, and judge each step. --help tells more.
+  sim [--nodes N] [--seeds COUNT] [--from SEED] [--jobs N] [--keep-going] | --seed SEED [--events N,...] [--as-test]
+        Simulate clusters of 2 to 16 nodes with every kind of fault, and judge each step (default: 100,000 seeds with two
+        nodes, then 20,000 with three). With --seed one run and its story.
+        --keep-going   look for more seeds after the first that fails
+        --events N,... of the faults of the seed only these
+        --as-test      print the run as the source of a test instead
 
   sim --director [--seeds COUNT] [--from SEED] | --seed SEED
         The same for ldirectord's core: odd configurations, servers that come and go, reloads, a kernel that refuses.
@@ -70,11 +74,31 @@ Usage: cargo xtask COMMAND
         Run the tests of the packages that have `unsafe` in them under AddressSanitizer.
 
   install --destdir DIR [--libdir lib64|lib] [--debug]
-        Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4.
+        Build heartbeat and lay it out below DIR at the places of heartbeat 2.1.4. With --destdir / what stood in these
+        places is kept in /var/lib/heartbeat-replaced; elsewhere it is replaced.
         --libdir  the machine's library directory (default lib64)
-        --debug   an unoptimised build";
+        --debug   an unoptimised build
 
-/// Runs the command named by the first argument.
+  uninstall
+        Take away what install --destdir / put on this machine, and put back what stood there before.";
+
+/// What each word after `cargo xtask` runs, with the rest of the command line.
+const COMMANDS: &[(&str, Command)] = &[
+    ("demo", demo::run),
+    ("test", test::run),
+    ("bench", bench::run),
+    ("chaos", bench::chaos),
+    ("soak", bench::soak),
+    ("sim", sim::run),
+    ("fuzz", fuzz::run),
+    ("sanitize", fuzz::sanitize),
+    ("install", install::run),
+    ("uninstall", install::undo),
+];
+
+type Command = fn(lexopt::Parser) -> Result<ExitCode, Failure>;
+
+/// Runs the command named by the first argument. With `--help` or `-h` among its arguments it only says what it does.
 ///
 /// # Errors
 /// [`Failure::Usage`] for arguments that make no sense, else what the command could not do.
@@ -83,29 +107,67 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure
 
     let mut parser = lexopt::Parser::from_args(args);
     match parser.next()? {
-        Some(Value(command)) => match command.to_str() {
-            Some("demo") => demo::run(parser),
-            Some("test") => test::run(parser),
-            Some("bench") => bench::run(parser),
-            Some("chaos") => bench::chaos(parser),
-            Some("soak") => bench::soak(parser),
-            Some("sim") => sim::run(parser),
-            Some("fuzz") => fuzz::run(parser),
-            Some("sanitize") => fuzz::sanitize(parser),
-            Some("install") => install::run(parser),
-            Some("help") => help(),
-            _ => Err(Failure::Usage(format!(
+        Some(Value(word)) if word == "help" => help(USAGE),
+        Some(Value(word)) => match COMMANDS.iter().find(|(name, _)| word == *name) {
+            Some((name, _)) if wants_help(&mut parser) => help(&usage_of(name)),
+            Some((_, command)) => command(parser),
+            None => Err(Failure::Usage(format!(
                 "no such command: {}",
-                command.display()
+                word.display()
             ))),
         },
-        Some(Short('h') | Long("help")) => help(),
+        Some(Short('h') | Long("help")) => help(USAGE),
         Some(other) => Err(other.unexpected().into()),
         None => Err(Failure::Usage("which command?".into())),
     }
 }
 
-fn help() -> Result<ExitCode, Failure> {
-    println!("{USAGE}");
+/// Looked for before the command is started, since some build or install packages before they read their arguments.
+fn wants_help(arguments: &mut lexopt::Parser) -> bool {
+    arguments.try_raw_args().is_some_and(|words| {
+        words
+            .as_slice()
+            .iter()
+            .take_while(|word| *word != "--")
+            .any(|word| word == "--help" || word == "-h")
+    })
+}
+
+/// The paragraphs of [`USAGE`] about one command.
+fn usage_of(command: &str) -> String {
+    let about = |paragraph: &&str| paragraph.split_whitespace().next() == Some(command);
+    let paragraphs: Vec<&str> = USAGE.split("\n\n").filter(about).collect();
+    format!("Usage: cargo xtask COMMAND\n\n{}", paragraphs.join("\n\n"))
+}
+
+fn help(text: &str) -> Result<ExitCode, Failure> {
+    println!("{text}");
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_says_what_it_does_and_does_nothing_else() {
+        for (name, _) in COMMANDS {
+            let usage = usage_of(name);
+            let paragraph = usage.split("\n\n").nth(1).unwrap_or_default();
+            assert_eq!(paragraph.split_whitespace().next(), Some(*name), "{usage}");
+            for help in ["--help", "-h"] {
+                // A command that came to read its arguments would refuse these.
+                let words = [name, "--no-such-option", help].map(OsString::from);
+                assert!(run(words).is_ok(), "{name} {help}");
+            }
+        }
+        assert!(usage_of("sim").contains("--director"));
+        assert!(!usage_of("demo").contains("sim"));
+    }
+
+    #[test]
+    fn help_behind_two_dashes_is_a_word() {
+        let mut parser = lexopt::Parser::from_args(["--", "--help"]);
+        assert!(!wants_help(&mut parser));
+    }
 }

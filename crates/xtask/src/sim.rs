@@ -18,7 +18,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         return director(arguments);
     }
     cargo::build(Profile::Release, &["ha-sim"])?;
-    let program = cargo::output(Profile::Release).join("ha-sim");
+    let program = cargo::output(Profile::Release)?.join("ha-sim");
     let mut simulator = Command::new(&program);
     simulator.args(arguments.raw_args()?);
     let status = simulator.status().map_err(|source| Failure::Start {

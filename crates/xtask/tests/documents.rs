@@ -161,6 +161,7 @@ fn links_between_documents_lead_somewhere() {
         "CHANGELOG.md",
         "docs/architecture.md",
         "docs/compatibility.md",
+        "docs/operating.md",
         "ha.d-examples/README.md",
     ] {
         let text = read(name);

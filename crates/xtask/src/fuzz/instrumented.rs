@@ -52,7 +52,7 @@ const UNSAFE: &[&str] = &["ha-sys", "ha-net"];
 /// Builds all targets into one program and tells where it is.
 pub(super) fn build(sanitizer: Sanitizer) -> Result<PathBuf, Failure> {
     let triple = triple()?;
-    let (mut build, directory) = instrumented("build", sanitizer, &[COVERAGE, CHECKS].concat());
+    let (mut build, directory) = instrumented("build", sanitizer, &[COVERAGE, CHECKS].concat())?;
     build
         .args(["--quiet", "--release", "--target", &triple])
         .args(["-p", "ha-fuzz", "--features", "libfuzzer", "--bin", "fuzz"]);
@@ -79,7 +79,7 @@ pub fn sanitize(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
         packages = UNSAFE.iter().map(|name| (*name).to_owned()).collect();
     }
     let triple = triple()?;
-    let (mut test, _) = instrumented("test", Sanitizer::Address, CHECKS);
+    let (mut test, _) = instrumented("test", Sanitizer::Address, CHECKS)?;
     test.args(["--target", &triple, "--lib", "--bins", "--tests"]);
     for package in &packages {
         test.args(["-p", package]);
@@ -95,9 +95,13 @@ pub fn sanitize(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
 
 /// A call of cargo with these flags for what it builds, and the directory that it builds in. With `--target` the flags do
 /// not concern programs that run during the build.
-fn instrumented(command: &str, sanitizer: Sanitizer, flags: &[&str]) -> (Command, PathBuf) {
+fn instrumented(
+    command: &str,
+    sanitizer: Sanitizer,
+    flags: &[&str],
+) -> Result<(Command, PathBuf), Failure> {
     let (own, directory) = sanitizer.flags();
-    let directory = cargo::target_directory().join(directory);
+    let directory = cargo::target_directory()?.join(directory);
     let mut cargo = cargo::command();
     cargo.arg(command).env("CARGO_TARGET_DIR", &directory).env(
         "CARGO_ENCODED_RUSTFLAGS",
@@ -107,7 +111,7 @@ fn instrumented(command: &str, sanitizer: Sanitizer, flags: &[&str]) -> (Command
         // A stable compiler has the sanitizers, too, but has to be told that we know what is not settled yet.
         cargo.env("RUSTC_BOOTSTRAP", "1");
     }
-    (cargo, directory)
+    Ok((cargo, directory))
 }
 
 /// The name of this machine's kind, which the compiler knows.

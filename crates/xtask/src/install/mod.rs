@@ -1,7 +1,7 @@
 //! `cargo xtask install`: a complete tree at the places of heartbeat 2.1.4.
 //!
 //! [`tree`] says what lies where; [`place`] puts it there. The tree can be moved as a whole: every link in it is
-//! relative.
+//! relative. On a machine, [`kept`] remembers what is ours and what was there before, for `cargo xtask uninstall`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,8 +9,12 @@ use std::process::ExitCode;
 use crate::Failure;
 use crate::cargo::{self, Profile};
 
+mod kept;
 mod place;
+#[cfg(test)]
+mod tests;
 pub mod tree;
+mod units;
 
 pub use tree::LibDir;
 
@@ -63,8 +67,33 @@ pub(crate) fn install(
 ) -> Result<Vec<String>, Failure> {
     cargo::build(profile, &["heartbeat", "ha-tools", "ldirectord", "stonith"])?;
     let sources = place::Sources {
-        programs: cargo::output(profile),
+        programs: cargo::output(profile)?,
         texts: cargo::workspace().join("compat"),
     };
-    place::place(&tree::tree(libdir), &sources, libdir, destination)
+    let tree = tree::tree(libdir);
+    if is_this_machine(destination) {
+        place::place_on_machine(&tree, &sources, libdir, destination)
+    } else {
+        place::place(&tree, &sources, libdir, destination)
+    }
+}
+
+/// The root directory, however it is written.
+fn is_this_machine(destination: &Path) -> bool {
+    std::fs::canonicalize(destination).is_ok_and(|path| path == Path::new("/"))
+}
+
+/// Runs `uninstall` with the rest of the command line: takes from this machine what `install --destdir /` put there.
+///
+/// # Errors
+/// [`Failure::Usage`], also where nothing was installed; [`Failure::File`].
+pub fn undo(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
+    if let Some(argument) = arguments.next()? {
+        return Err(argument.unexpected().into());
+    }
+    for note in place::take_from_machine(Path::new("/"))? {
+        println!("note: {note}");
+    }
+    println!("uninstalled; what stood in the same places before is there again");
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,8 @@
 //! Puts the tree on disk.
 //!
 //! Files and links are made under a temporary name and renamed into place, so a program that runs meanwhile keeps its
-//! own copy and nobody ever sees half a file. On the machine itself, a file of the administrator's below /etc that
-//! would be replaced by something else is kept under its name with `.saved` appended, and nobody may execute it any more.
+//! own copy and nobody ever sees half a file. On the machine itself, what stood in a place and is not ours is kept
+//! ([`kept`](super::kept)); a tree for packages is only written.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,9 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::tree::{Entry, LibDir, What, relative};
+use super::kept::{Copied, DIRECTORY, Kept, Mark, Marks};
+use super::tree::{Entry, LibDir, MAN, What, relative};
+use super::units;
 use crate::Failure;
 
 /// Where the contents come from.
@@ -21,7 +23,10 @@ pub(super) struct Sources {
     pub(super) texts: PathBuf,
 }
 
-/// Lays out the entries below `destination`; returns notes on what was left undone.
+/// What a manual page may have at the end of its name. man takes these before ours without.
+const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "zst", "lz", "Z"];
+
+/// Lays out the entries below `destination`, a tree to make a package of; returns notes on what was left undone.
 pub(super) fn place(
     entries: &[Entry],
     sources: &Sources,
@@ -32,110 +37,177 @@ pub(super) fn place(
     let mut notes = Vec::new();
     for entry in entries {
         let path = below(destination, &entry.path);
-        match &entry.what {
-            What::Directory { mode, owner } => {
-                fs::create_dir_all(&path).map_err(Failure::at(&path))?;
-                set_mode(&path, *mode)?;
-                notes.extend(give_to(&path, owner)?);
-            }
-            What::Program(name) => {
-                let source = sources.programs.join(name);
-                let contents = fs::read(&source).map_err(Failure::at(&source))?;
-                put(destination, &path, &Content::File(&contents, 0o755))?;
-            }
-            What::GroupProgram { program, group } => {
-                let source = sources.programs.join(program);
-                let contents = fs::read(&source).map_err(Failure::at(&source))?;
-                put(destination, &path, &Content::File(&contents, 0o555))?;
-                notes.extend(give_to_group(&path, group)?);
-            }
-            What::Text { source, mode } => {
-                let source = sources.texts.join(source);
-                let text = fs::read_to_string(&source).map_err(Failure::at(&source))?;
-                let text = text.replace("@HA_BIN@", libdir.programs());
-                put(destination, &path, &Content::File(text.as_bytes(), *mode))?;
-            }
-            What::Link(target) => put(
-                destination,
-                &path,
-                &Content::Link(&relative(&entry.path, target)),
-            )?,
-            What::LinkUnlessThere(target) => {
-                // A link that leads nowhere is nobody's.
-                if !path.exists() {
-                    put(
-                        destination,
-                        &path,
-                        &Content::Link(&relative(&entry.path, target)),
-                    )?;
-                }
-            }
+        let content = Content::of(entry, sources, libdir)?;
+        // A link that leads nowhere is nobody's.
+        let yields = matches!(entry.what, What::LinkUnlessThere(_)) && path.exists();
+        if !yields {
+            notes.extend(put(entry, &path, content.as_ref())?);
         }
     }
     Ok(notes)
 }
 
-enum Content<'a> {
-    File(&'a [u8], u32),
-    Link(&'a str),
+/// Puts the entries on the machine whose root directory this is, and keeps what stood in their places. Returns notes on
+/// that, and on what was left undone.
+pub(super) fn place_on_machine(
+    entries: &[Entry],
+    sources: &Sources,
+    libdir: LibDir,
+    root: &Path,
+) -> Result<Vec<String>, Failure> {
+    let mut kept = Kept::read(root)?;
+    let mut wanted = Vec::new();
+    let mut marks = Marks::new();
+    for entry in entries {
+        let content = Content::of(entry, sources, libdir)?;
+        if matches!(entry.what, What::LinkUnlessThere(_))
+            && below(root, &entry.path).exists()
+            && !kept.is_ours(&entry.path)?
+        {
+            continue;
+        }
+        if let Some(content) = &content {
+            marks.insert(entry.path.clone(), [content.mark()].into());
+        }
+        wanted.push((entry, content));
+    }
+    kept.expect(&marks)?;
+    let mut notes = Vec::new();
+    let mut originals = 0;
+    let mut note = |path: &str, copied: Option<Copied>| match copied {
+        Some(Copied::Original) => originals += 1,
+        Some(Copied::Later(copy)) => {
+            notes.push(format!("{path} was changed: kept as {}", copy.display()));
+        }
+        None => {}
+    };
+    for (entry, _) in wanted.iter().filter(|(_, content)| content.is_some()) {
+        note(&entry.path, kept.keep(&entry.path)?);
+        if entry.path.starts_with(MAN) {
+            for suffix in COMPRESSED {
+                let page = format!("{}.{suffix}", entry.path);
+                note(&page, kept.move_away(&page)?);
+            }
+        }
+    }
+    if originals > 0 {
+        notes.push(format!(
+            "{originals} files that stood in these places are kept in {}; `cargo xtask uninstall` puts them back",
+            below(root, DIRECTORY).join("original").display()
+        ));
+    }
+    for (entry, content) in &wanted {
+        let path = below(root, &entry.path);
+        notes.extend(put(entry, &path, content.as_ref())?);
+    }
+    kept.done(marks)?;
+    notes.extend(units::notes(root));
+    Ok(notes)
 }
 
-impl Content<'_> {
-    /// Is this already what stands there?
-    fn stands_at(&self, path: &Path) -> bool {
-        match self {
-            Content::File(contents, _) => {
-                path.symlink_metadata().is_ok_and(|meta| meta.is_file())
-                    && fs::read(path).is_ok_and(|old| old == *contents)
+/// Takes our things from the machine whose root directory this is, and puts back what stood in their places. Returns notes
+/// on what could not be put back.
+///
+/// # Errors
+/// [`Failure::Usage`] where nothing of ours is recorded.
+pub(super) fn take_from_machine(root: &Path) -> Result<Vec<String>, Failure> {
+    let kept = Kept::read(root)?;
+    if kept.is_empty() {
+        return Err(Failure::Usage(format!(
+            "nothing was installed here: there is no record in {}",
+            below(root, DIRECTORY).display()
+        )));
+    }
+    kept.undo()
+}
+
+/// What a file or link is to be.
+enum Content {
+    File(Vec<u8>, u32),
+    Link(String),
+}
+
+impl Content {
+    /// `None` for a directory.
+    fn of(entry: &Entry, sources: &Sources, libdir: LibDir) -> Result<Option<Content>, Failure> {
+        let program = |name: &str, mode| {
+            let source = sources.programs.join(name);
+            let contents = fs::read(&source).map_err(Failure::at(&source))?;
+            Ok(Some(Content::File(contents, mode)))
+        };
+        match &entry.what {
+            What::Directory { .. } => Ok(None),
+            What::Program(name) => program(name, 0o755),
+            What::GroupProgram { program: name, .. } => program(name, 0o555),
+            What::Text { source, mode } => {
+                let source = sources.texts.join(source);
+                let text = fs::read_to_string(&source).map_err(Failure::at(&source))?;
+                let text = text.replace("@HA_BIN@", libdir.programs());
+                Ok(Some(Content::File(text.into_bytes(), *mode)))
             }
-            Content::Link(target) => fs::read_link(path).is_ok_and(|old| old == Path::new(target)),
+            What::Link(target) | What::LinkUnlessThere(target) => {
+                Ok(Some(Content::Link(relative(&entry.path, target))))
+            }
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        match self {
+            Content::File(contents, _) => Mark::of_file(contents),
+            Content::Link(target) => Mark::Link(target.clone()),
         }
     }
 }
 
-fn put(destination: &Path, path: &Path, content: &Content<'_>) -> Result<(), Failure> {
+/// Makes one entry; returns notes on what was left undone.
+fn put(entry: &Entry, path: &Path, content: Option<&Content>) -> Result<Vec<String>, Failure> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(Failure::at(parent))?;
     }
-    let on_this_machine = destination == Path::new("/");
-    if on_this_machine && path.starts_with("/etc") && path.is_file() && !content.stands_at(path) {
-        save(path)?;
-    }
-    let temporary = with_suffix(path, &format!(".{}", std::process::id()));
-    let _ = fs::remove_file(&temporary);
     match content {
-        Content::File(contents, mode) => {
-            fs::write(&temporary, contents).map_err(Failure::at(&temporary))?;
-            set_mode(&temporary, *mode)?;
+        None => fs::create_dir_all(path).map_err(Failure::at(path))?,
+        Some(Content::File(contents, mode)) => put_file(path, contents, *mode)?,
+        Some(Content::Link(target)) => {
+            let temporary = temporary(path);
+            symlink(target, &temporary).map_err(Failure::at(&temporary))?;
+            fs::rename(&temporary, path).map_err(Failure::at(path))?;
         }
-        Content::Link(target) => symlink(target, &temporary).map_err(Failure::at(&temporary))?,
     }
+    let note = match &entry.what {
+        What::Directory { mode, owner } => {
+            set_mode(path, *mode)?;
+            give_to(path, owner)?
+        }
+        What::GroupProgram { group, .. } => give_to_group(path, group)?,
+        _ => None,
+    };
+    Ok(note.into_iter().collect())
+}
+
+/// Writes a file under a temporary name and renames it.
+pub(super) fn put_file(path: &Path, contents: &[u8], mode: u32) -> Result<(), Failure> {
+    let temporary = temporary(path);
+    fs::write(&temporary, contents).map_err(Failure::at(&temporary))?;
+    set_mode(&temporary, mode)?;
     fs::rename(&temporary, path).map_err(Failure::at(path))
 }
 
-/// Moves a file out of the way. An executable one would go on living under its new name: in /etc/init.d as a service, in
-/// rc.d as a handler.
-fn save(path: &Path) -> Result<(), Failure> {
-    let saved = with_suffix(path, ".saved");
-    fs::rename(path, &saved).map_err(Failure::at(&saved))?;
-    let meta = fs::symlink_metadata(&saved).map_err(Failure::at(&saved))?;
-    if meta.is_file() {
-        set_mode(&saved, meta.permissions().mode() & 0o666)?;
-    }
-    Ok(())
+/// A free name beside this one.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let name = PathBuf::from(name);
+    // Of somebody who had our number and ended in the middle.
+    let _ = fs::remove_file(&name);
+    name
 }
 
-fn below(destination: &Path, path: &str) -> PathBuf {
+/// A path of the installed system, in the tree below this directory.
+pub(super) fn below(destination: &Path, path: &str) -> PathBuf {
     destination.join(path.trim_start_matches('/'))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {
+pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Failure::at(path))
 }
 
@@ -304,19 +376,6 @@ mod tests {
         install(&scratch, LibDir::Lib64);
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
         assert!(theirs.with_file_name("ocf-returncodes").is_symlink());
-    }
-
-    #[test]
-    fn a_saved_file_cannot_be_executed() {
-        let scratch = Scratch::new();
-        let script = scratch.path().join("status");
-        fs::write(&script, "mine").unwrap();
-        set_mode(&script, 0o755).unwrap();
-        save(&script).unwrap();
-        let saved = scratch.path().join("status.saved");
-        assert!(!script.exists());
-        assert_eq!(fs::read_to_string(&saved).unwrap(), "mine");
-        assert_eq!(fs::metadata(&saved).unwrap().mode() & 0o7777, 0o644);
     }
 
     #[test]

@@ -62,7 +62,8 @@ const DIRECTOR: &str = "/usr/sbin/ldirectord";
 const STATUS: &str = "/usr/bin/cl_status";
 /// Resets nodes. The daemon calls it by a name of its own, so as not to depend on whose command lies in that place.
 const STONITH: &str = "/usr/sbin/stonith";
-const MAN: &str = "/usr/share/man";
+/// Where manual pages lie, by section.
+pub(super) const MAN: &str = "/usr/share/man";
 
 /// One thing in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
