@@ -44,6 +44,8 @@ mod timers;
 use std::path::Path;
 use std::process::ExitCode;
 
+use ha_sys::terminal;
+
 use options::{Mode, Options, UsageError};
 
 /// Usage error, or help.
@@ -63,7 +65,7 @@ pub fn main() -> ExitCode {
     match Options::parse(arguments) {
         Ok(options) => run(&options, &program),
         Err(UsageError) => {
-            eprint!("{}", options::USAGE);
+            terminal::error(options::USAGE);
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -71,9 +73,9 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, program: &str) -> ExitCode {
     match options.mode {
-        Mode::Version => println!("{}", ha_config::HEARTBEAT_VERSION),
-        Mode::ListDefaults if options.wiki => print!("{}", ha_config::defaults_wiki()),
-        Mode::ListDefaults => print!("{}", ha_config::defaults_table()),
+        Mode::Version => terminal::print(&format!("{}\n", ha_config::HEARTBEAT_VERSION)),
+        Mode::ListDefaults if options.wiki => terminal::print(&ha_config::defaults_wiki()),
+        Mode::ListDefaults => terminal::print(&ha_config::defaults_table()),
         Mode::Status => return control::status(program),
         Mode::Kill => return control::kill(),
         Mode::Start | Mode::Reload | Mode::Restarted => return startup::start(options, program),

@@ -21,7 +21,7 @@ use ha_sys::log::{Logger, Priority, Sinks};
 use ha_sys::pidfile::{self, PidFile};
 use ha_sys::signals::{Signal, SignalSource};
 use ha_sys::watchdog::Watchdog;
-use ha_sys::{Interest, Poller, clock, daemon, errno_text, process, realtime, users};
+use ha_sys::{Interest, Poller, clock, daemon, errno_text, process, realtime, terminal, users};
 
 use crate::apphbd::{Terms, Watched};
 use crate::clients::Clients;
@@ -72,11 +72,11 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
     match (options.mode, running) {
         (Mode::Reload, Some(pid)) => return reload(options, pid),
         (Mode::Restarted, None) => {
-            eprintln!("ERROR: {program} is not running.");
+            terminal::error(&format!("ERROR: {program} is not running.\n"));
             return ExitCode::from(EXIT_NOT_CONFIGURED);
         }
         (Mode::Restarted, Some(pid)) if pid != own => {
-            eprintln!("ERROR: Heartbeat already running [pid {pid}].");
+            terminal::error(&format!("ERROR: Heartbeat already running [pid {pid}].\n"));
             return ExitCode::from(EXIT_FAILED);
         }
         _ => {}
@@ -94,10 +94,7 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
         }
     };
     if options.verbose {
-        print!(
-            "{}",
-            effective_configuration(&config.ha_cf, &config.local_node)
-        );
+        terminal::print(&effective_configuration(&config.ha_cf, &config.local_node));
     }
     if let Some(pid) = running.filter(|pid| *pid != own) {
         logger.log(
@@ -199,7 +196,7 @@ fn say(logger: &Logger, diagnostic: &Diagnostic, terminal: bool) {
     for line in diagnostic.lines() {
         match diagnostic.origin {
             // The legacy prints these without logging them (and without a newline, which nobody needs).
-            Origin::LegacyStderr if terminal => eprintln!("{line}"),
+            Origin::LegacyStderr if terminal => terminal::error(&format!("{line}\n")),
             _ => logger.log(priority_of_severity(diagnostic.severity), line),
         }
     }

@@ -153,6 +153,23 @@ fn version_and_defaults() {
     assert!(run(&["-DW"]).1.contains("||"));
 }
 
+/// `heartbeat -D | true` ended in a panic.
+#[test]
+fn a_closed_pipe_is_no_reason_to_panic() {
+    for arguments in ["-D", "-DW", "-V", "-s", "-h"] {
+        let code = |closed: bool| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_heartbeat"));
+            command.arg(arguments);
+            if closed {
+                let unread = || std::io::pipe().unwrap().1;
+                command.stdout(unread()).stderr(unread());
+            }
+            command.output().unwrap().status.code()
+        };
+        assert_eq!(code(true), code(false), "{arguments}");
+    }
+}
+
 #[test]
 fn status_and_stop_of_a_daemon_that_does_not_run() {
     let Some(text) = host(
