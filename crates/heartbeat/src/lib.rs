@@ -10,6 +10,7 @@
 //! | `fencing` | devices that reset dead nodes: judged at the start, asked by children |
 //! | `clients` | `respawn` and `failfast` clients |
 //! | `api` | the registration socket and the connections of local clients |
+//! | `remarks` | what haresources asks for that cannot work here |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
 //! | `settings`, `facts`, `logging` | between the configuration, the machine and the core |
 //! | `identity`, `name_uuid` | who we are in this life: UUID and generation |
@@ -36,6 +37,7 @@ mod options;
 mod places;
 mod plan;
 mod reload;
+mod remarks;
 mod settings;
 mod shell;
 mod startup;

@@ -34,6 +34,7 @@ use crate::logging::{self, priority_of_severity};
 use crate::mischief::Mischief;
 use crate::native::NativeAgents;
 use crate::options::{Mode, Options};
+use crate::remarks::remarks;
 use crate::settings;
 use crate::shell::Shell;
 use crate::timers::Timers;
@@ -173,6 +174,11 @@ fn load(
         } else {
             EXIT_NOT_CONFIGURED
         });
+    }
+    if let Some(config) = &loaded.config {
+        let installed = installed();
+        let said = remarks(&config.haresources, &installed, installed.paths());
+        loaded.diagnostics.extend(said);
     }
     let sinks = match &loaded.config {
         Some(config) => logging::sinks(&config.ha_cf, &config.local_node),
@@ -440,6 +446,11 @@ impl Launch<'_> {
     }
 }
 
+/// Where scripts are on this machine.
+fn installed() -> Installed {
+    Installed::new(Paths::default(), places::library().join(TOOLS_PROGRAM))
+}
+
 fn job_settings(config: &Config, directory: &Path) -> JobSettings {
     let HaCf {
         parameters, env, ..
@@ -447,12 +458,12 @@ fn job_settings(config: &Config, directory: &Path) -> JobSettings {
     let to = config.ha_cf.log_destinations();
     let library = places::library();
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let paths = Paths::default();
-    let known = std::fs::read(&paths.haresources).unwrap_or_default();
+    let installed = installed();
+    let known = std::fs::read(&installed.paths().haresources).unwrap_or_default();
     JobSettings {
         local: config.local_node.clone(),
         known: RefCell::new(ha_config::haresources::parse(&known)),
-        installed: Installed::new(paths, library.join(TOOLS_PROGRAM)),
+        installed,
         library: text(library),
         parameters: parameters.clone(),
         variables: env.clone(),
