@@ -230,6 +230,26 @@ fn fencing_that_is_not_possible_is_refused_and_not_ignored() {
     );
 }
 
+/// The daemon started without a word, and the group failed at the first takeover. It starts still.
+#[test]
+fn a_misspelt_script_of_haresources_is_told_at_the_start() {
+    let Some(text) = host(
+        "printf 'alpha one\\nbeta two thre\\n' > /etc/ha.d/haresources; hb; echo start=$?\n\
+         hb -s >/dev/null && echo runs; until_true 'logged thre'; cat /var/log/ha-log; hb -k",
+    ) else {
+        return;
+    };
+    assert_contains(&text, &["start=0", "runs"]);
+    let warning = "WARN: /etc/ha.d/haresources:2:1: there is no executable script [thre] in \
+                   /etc/ha.d/resource.d or /etc/init.d";
+    assert_eq!(
+        text.matches(warning).count(),
+        2,
+        "on the terminal and in the log: {text}"
+    );
+    assert!(!text.contains("[one]") && !text.contains("[two]"), "{text}");
+}
+
 #[test]
 fn a_medium_that_cannot_be_opened_ends_the_daemon() {
     let Some(text) = host(
