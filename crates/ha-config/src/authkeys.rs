@@ -24,6 +24,7 @@ pub fn parse_authkeys(bytes: &[u8], mode: u32, file: &str) -> Parsed<KeyRing> {
         ring: KeyRing::new(),
         auth: None,
         found: false,
+        broken: BTreeSet::new(),
         methods_seen: BTreeSet::new(),
         diagnostics: Vec::new(),
         refused: false,
@@ -45,6 +46,9 @@ pub fn parse_authkeys(bytes: &[u8], mode: u32, file: &str) -> Parsed<KeyRing> {
     }
 }
 
+/// A line was refused, and why has been said.
+struct Refused;
+
 struct Reading<'a> {
     file: &'a str,
     ring: KeyRing,
@@ -52,6 +56,8 @@ struct Reading<'a> {
     auth: Option<i32>,
     /// A key line has followed its `auth` line.
     found: bool,
+    /// Numbers of keys whose lines were refused.
+    broken: BTreeSet<i32>,
     /// Methods that the legacy would have loaded by now; their number is part of a message.
     methods_seen: BTreeSet<&'static str>,
     diagnostics: Vec<Diagnostic>,
@@ -80,8 +86,14 @@ impl Reading<'_> {
                 }
             },
             Some(_) => match key_line(text) {
-                Ok((_, line)) => self.key(&line, span),
+                Ok((_, line)) => {
+                    if self.key(&line, span).is_err() {
+                        self.broken.insert(line.index);
+                    }
+                }
                 Err(_) => {
+                    self.broken
+                        .extend(integer_prefix(text).map(|(_, index)| index));
                     let message = format!("Auth line [{}] is invalid.", quoted(text));
                     let advice = "expected: number, method and key, such as: 1 sha1 some-secret";
                     self.refuse(error("bad-key-line", message).at(span).advise(advice));
@@ -90,20 +102,21 @@ impl Reading<'_> {
         }
     }
 
-    fn key(&mut self, line: &KeyLine<'_>, span: Span) {
+    /// Takes in a line of a key; says why if it is no good.
+    fn key(&mut self, line: &KeyLine<'_>, span: Span) -> Result<(), Refused> {
         let index = match u8::try_from(line.index) {
             Ok(index) if index <= ha_wire::MAX_AUTH_INDEX => index,
             _ => {
                 let message = format!("Invalid authnum [{}] in {}", line.index, self.file);
                 let advice = format!("keys are numbered 0 to {}", ha_wire::MAX_AUTH_INDEX);
                 self.refuse(error("bad-authnum", message).at(span).advise(advice));
-                return;
+                return Err(Refused);
             }
         };
         let name = lossy(line.method);
         let Ok(method) = name.parse::<Method>() else {
             self.unknown_method(&name, span);
-            return;
+            return Err(Refused);
         };
         self.methods_seen.insert(method.name());
         let secret = match (method, line.key) {
@@ -112,7 +125,7 @@ impl Reading<'_> {
                 // The legacy says this at info level and refuses nevertheless.
                 let message = format!("Auth method [{name}] doesn't use a key");
                 self.refuse(Diagnostic::legacy(Severity::Info, "needless-key", message).at(span));
-                return;
+                return Err(Refused);
             }
             (Method::Md5 | Method::Sha1, Some(key)) => key,
             (Method::Md5 | Method::Sha1, None) => {
@@ -124,7 +137,7 @@ impl Reading<'_> {
                     .at(span)
                     .advise(format!("write a secret word after {name}")),
                 );
-                return;
+                return Err(Refused);
             }
         };
         self.ring.insert(index, Key::new(method, secret));
@@ -132,6 +145,7 @@ impl Reading<'_> {
             self.ring.set_outbound(index);
             self.found = true;
         }
+        Ok(())
     }
 
     fn unknown_method(&mut self, name: &str, span: Span) {
@@ -161,7 +175,14 @@ impl Reading<'_> {
             Some(_) if self.found => self.tell_of_crc(),
             Some(index) => {
                 let message = format!("Auth Key [{index}] not found in keyfile [{}]", self.file);
-                let advice = format!("the line of key {index} must stand below \"auth {index}\"");
+                let loaded = u8::try_from(index).is_ok_and(|index| self.ring.get(index).is_some());
+                let advice = if self.broken.contains(&index) {
+                    format!("the line of key {index} is refused, see above")
+                } else if loaded {
+                    format!("the line of key {index} must stand below \"auth {index}\"")
+                } else {
+                    format!("there is no line of key {index}")
+                };
                 self.refuse(error("auth-key-missing", message).advise(advice));
             }
         }
@@ -262,6 +283,37 @@ mod tests {
             parsed.diagnostics[0].span.as_ref().map(|span| span.line),
             Some(3)
         );
+    }
+
+    /// The line did stand below, and was refused for another reason.
+    #[test]
+    fn a_refused_key_is_not_said_to_stand_in_the_wrong_place() {
+        let last = |text: &[u8]| {
+            let parsed = parse_authkeys(text, 0o600, "authkeys");
+            assert!(parsed.value.is_none());
+            let texts: Vec<String> = parsed
+                .diagnostics
+                .iter()
+                .flat_map(Diagnostic::lines)
+                .collect();
+            assert_eq!(
+                texts[texts.len() - 2],
+                "Auth Key [1] not found in keyfile [authkeys]"
+            );
+            texts.last().cloned().unwrap_or_default()
+        };
+        for broken in ["1 sha256 foo", "1 sha1", "1 crc foo", "1"] {
+            assert_eq!(
+                last(format!("auth 1\n{broken}\n").as_bytes()),
+                "the line of key 1 is refused, see above",
+                "{broken}"
+            );
+        }
+        assert_eq!(
+            last(b"1 sha1 foo\nauth 1\n"),
+            "the line of key 1 must stand below \"auth 1\""
+        );
+        assert_eq!(last(b"auth 1\n2 sha1 foo\n"), "there is no line of key 1");
     }
 
     #[test]

@@ -181,7 +181,8 @@ fn advice_of_rule(code: &str) -> &'static str {
         "nice-failback-obsolete" => "auto_failback takes its place",
         "too-many-media" => "not more than 64",
         "stonith-incomplete" => "ha.cf(5) shows a complete line",
-        _ => "this is meant",
+        "stonith-type" => "there is no such type; \"stonith -L\" lists them",
+        _ => "this is the line",
     }
 }
 

@@ -90,3 +90,97 @@ fn what_the_legacy_refuses_in_silence_is_placed() {
         "{crm:?}"
     );
 }
+
+/// The texts of ours among what is said of a file that is accepted.
+fn ours(files: &support::Files) -> Vec<String> {
+    let loaded = files.load(&laboratory());
+    assert_eq!(loaded.exit_code, 0);
+    let ours = loaded
+        .diagnostics
+        .iter()
+        .filter(|said| said.origin == ha_config::Origin::Ours);
+    ours.flat_map(Diagnostic::lines).collect()
+}
+
+/// With only a ping node in ha.cf both nodes took everything, and nothing was said.
+#[test]
+fn a_file_without_a_link_to_other_nodes_is_told() {
+    use support::Files;
+    let told = vec![
+        "No medium in /etc/ha.d/ha.cf leads to another node: each node will believe that the others are dead, and \
+         take everything (ping and ping_group reach no nodes; add bcast, ucast, mcast or serial)"
+            .to_owned(),
+    ];
+    for media in ["ping 192.168.6.1", "ping_group g 192.168.6.1"] {
+        assert_eq!(ours(&Files::base().swap("bcast", media)), told, "{media}");
+        assert_eq!(ours(&Files::base().add(media)), [""; 0], "{media}");
+    }
+    let alone = Files::base()
+        .swap("bcast", "ping 192.168.6.1")
+        .swap("node", "node lvs1.okooo.cn");
+    assert_eq!(ours(&alone), [""; 0], "a cluster of one");
+}
+
+/// `deadtime` alone was 30 seconds, silently.
+#[test]
+fn a_directive_without_a_value_is_told() {
+    use support::Files;
+    assert_eq!(
+        ours(
+            &Files::base()
+                .swap("initdead", "")
+                .swap("deadtime", "deadtime # 10")
+        ),
+        ["/etc/ha.d/ha.cf:9:1: deadtime without a value is ignored (its default is 30000ms)",]
+    );
+    assert_eq!(
+        ours(&Files::base().add("deadtime\nlogfacility")),
+        [
+            "/etc/ha.d/ha.cf:11:1: deadtime without a value is ignored",
+            "/etc/ha.d/ha.cf:12:1: logfacility without a value is ignored",
+        ]
+    );
+}
+
+/// Checks that compare two times told neither file nor line.
+#[test]
+fn times_that_do_not_fit_are_placed() {
+    use support::Files;
+    let said = |files: Files| -> Vec<String> {
+        let loaded = files.load(&laboratory());
+        assert_eq!(loaded.exit_code, 6);
+        let lines = loaded.diagnostics.iter().flat_map(Diagnostic::lines);
+        lines
+            .skip_while(|line| !line.contains("ead time"))
+            .take(2)
+            .collect()
+    };
+    assert_eq!(
+        said(Files::base().add("deadtime 3")),
+        [
+            "Dead time [3000] is too small compared to keeplive [2000]",
+            "/etc/ha.d/ha.cf:11:10: deadtime must be more than twice keepalive",
+        ]
+    );
+    assert_eq!(
+        said(Files::base().swap("deadtime", "keepalive 20")),
+        [
+            "Dead time [30000] is too small compared to keeplive [20000]",
+            "/etc/ha.d/ha.cf:10:11: deadtime must be more than twice keepalive",
+        ]
+    );
+    assert_eq!(
+        said(Files::base().add("deadtime 30")),
+        [
+            "Initial dead time [20000] is smaller than deadtime [30000]",
+            "/etc/ha.d/ha.cf:5:10: initdead must not be less than deadtime",
+        ]
+    );
+    assert_eq!(
+        said(Files::base().add("deadping 4")),
+        [
+            "Ping dead time [4000] is too small compared to keeplive [2000]",
+            "/etc/ha.d/ha.cf:11:10: deadping must be more than twice keepalive",
+        ]
+    );
+}

@@ -27,6 +27,7 @@ pub mod realtime;
 pub mod reserve;
 pub mod scribe;
 pub mod signals;
+pub mod terminal;
 pub mod users;
 pub mod watchdog;
 

@@ -19,7 +19,6 @@ mod logger;
 mod mach_down;
 mod mlock;
 mod node_admin;
-mod output;
 mod propagate;
 mod req_resource;
 mod resource_manager;
@@ -31,6 +30,8 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
+
+use ha_sys::terminal as output;
 
 /// A tool's entry: how it was called (`$0`) and its arguments; answers the exit code.
 type Tool = fn(program: &OsStr, args: &[OsString]) -> i32;

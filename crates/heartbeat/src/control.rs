@@ -9,6 +9,7 @@ use ha_sys::log::Priority;
 use ha_sys::pidfile::{self, PidFile};
 use ha_sys::process;
 use ha_sys::signals::Signal;
+use ha_sys::terminal;
 
 use crate::places;
 
@@ -20,18 +21,18 @@ pub(crate) fn status(program: &str) -> ExitCode {
     match pidfile::inspect(Path::new(places::PID_FILE)) {
         PidFile::Running { pid } => {
             let host = host::uname_node().to_ascii_lowercase();
-            println!(
-                "{program} OK [pid {pid} et al] is running on {host} [{}]...",
+            terminal::print(&format!(
+                "{program} OK [pid {pid} et al] is running on {host} [{}]...\n",
                 local_node()
-            );
+            ));
             ExitCode::SUCCESS
         }
         PidFile::Stale { .. } => {
-            println!("{program} is stopped. No process");
+            terminal::print(&format!("{program} is stopped. No process\n"));
             ExitCode::from(1)
         }
         PidFile::Absent => {
-            println!("{program} is stopped. No process");
+            terminal::print(&format!("{program} is stopped. No process\n"));
             ExitCode::from(3)
         }
     }
@@ -48,14 +49,14 @@ fn local_node() -> String {
 pub(crate) fn kill() -> ExitCode {
     let path = Path::new(places::PID_FILE);
     let PidFile::Running { pid } = pidfile::inspect(path) else {
-        eprintln!("INFO: Heartbeat already stopped.");
+        terminal::error("INFO: Heartbeat already stopped.\n");
         return ExitCode::SUCCESS;
     };
     if let Err(error) = process::signal_process(pid, Signal::SIGTERM) {
-        eprintln!(
-            "ERROR: Could not kill pid {pid} : {}",
+        terminal::error(&format!(
+            "ERROR: Could not kill pid {pid} : {}\n",
             ha_sys::errno_text(&error)
-        );
+        ));
         let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
         return ExitCode::from(if denied { 4 } else { 1 });
     }

@@ -14,7 +14,7 @@ use ha_sys::log::Priority;
 use ha_sys::signals::Signal;
 use ha_sys::{Interest, Poller, clock, errno_text, process};
 use stonith::task::{Answer, Task, Wanted};
-use stonith::{Code, Level, Source};
+use stonith::{Code, Kind, Level, Places, Source};
 
 use crate::clients::report_end;
 use crate::places;
@@ -110,6 +110,10 @@ fn judge(
         StonithSource::File(path) => match read_file(path) {
             Ok(content) => Source::File(content),
             Err(reason) => {
+                // The type comes first, as for the legacy: whoever repairs the file for nothing would be annoyed.
+                if let Err(unknown) = Kind::find(&line.device, &Places::default()) {
+                    return Err(unknown_type(line, unknown.advice));
+                }
                 let text = format!("glib: Cannot open {path}");
                 diagnostics.push(error("stonith-file", text).advise(reason));
                 return Err(bad_parameters(line, ""));
@@ -138,16 +142,7 @@ fn judge(
                 diagnostics.push(said);
             }
             Answer::Id(id) => device.id = id,
-            Answer::UnknownType(advice) => {
-                let bad = error(
-                    "stonith-type",
-                    format!("Invalid Stonith type [{}]", line.device),
-                );
-                return Err(match advice {
-                    Some(advice) => bad.advise(advice),
-                    None => bad,
-                });
-            }
+            Answer::UnknownType(advice) => return Err(unknown_type(line, advice)),
             Answer::BadParameters(at) => return Err(bad_parameters(line, &at)),
             Answer::End(code) => verdict = Some(code),
         }
@@ -169,6 +164,15 @@ fn judge(
                 },
             ))
         }
+    }
+}
+
+fn unknown_type(line: &Stonith, advice: Option<String>) -> Diagnostic {
+    let message = format!("Invalid Stonith type [{}]", line.device);
+    let bad = error("stonith-type", message);
+    match advice {
+        Some(advice) => bad.advise(advice),
+        None => bad,
     }
 }
 
@@ -416,5 +420,61 @@ fn priority(level: Level) -> Priority {
         Level::Crit | Level::Error => Priority::Error,
         Level::Warn => Priority::Warn,
         Level::Info => Priority::Info,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ha_config::Span;
+
+    use super::*;
+
+    fn refusal(device: &str, source: StonithSource) -> Vec<String> {
+        let line = Stonith {
+            device: device.into(),
+            source,
+            span: Span {
+                file: "ha.cf".into(),
+                line: 17,
+                column: 14,
+            },
+        };
+        let mut diagnostics = Vec::new();
+        assert!(devices(&[line], &[], &mut diagnostics).is_none());
+        diagnostics.iter().flat_map(Diagnostic::lines).collect()
+    }
+
+    /// The missing file was complained of, and only after its repair the type, for which no file can be right.
+    #[test]
+    fn a_type_that_is_not_there_is_told_before_its_file() {
+        let said = |device: &str| refusal(device, StonithSource::File("/nonexistent/x".into()));
+        assert_eq!(
+            said("apcmaster"),
+            [
+                "Invalid Stonith type [apcmaster]",
+                "ha.cf:17:14: this type is not part of this version: use fence_apc",
+                "Configuration error, heartbeat not started.",
+            ]
+        );
+        assert_eq!(
+            said("ssh")[..2],
+            [
+                "glib: Cannot open /nonexistent/x",
+                "No such file or directory"
+            ]
+        );
+    }
+
+    /// It said "this is meant".
+    #[test]
+    fn an_unknown_type_is_told_where_the_types_are_listed() {
+        let said = refusal("nul", StonithSource::File("/nonexistent/x".into()));
+        assert_eq!(
+            said[..2],
+            [
+                "Invalid Stonith type [nul]",
+                "ha.cf:17:14: there is no such type; \"stonith -L\" lists them",
+            ]
+        );
     }
 }

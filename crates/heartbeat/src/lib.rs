@@ -10,6 +10,7 @@
 //! | `fencing` | devices that reset dead nodes: judged at the start, asked by children |
 //! | `clients` | `respawn` and `failfast` clients |
 //! | `api` | the registration socket and the connections of local clients |
+//! | `remarks` | what haresources asks for that cannot work here |
 //! | `reload`, `files` | SIGHUP; reading /etc/ha.d |
 //! | `settings`, `facts`, `logging` | between the configuration, the machine and the core |
 //! | `identity`, `name_uuid` | who we are in this life: UUID and generation |
@@ -36,6 +37,7 @@ mod options;
 mod places;
 mod plan;
 mod reload;
+mod remarks;
 mod settings;
 mod shell;
 mod startup;
@@ -43,6 +45,8 @@ mod timers;
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use ha_sys::terminal;
 
 use options::{Mode, Options, UsageError};
 
@@ -63,7 +67,7 @@ pub fn main() -> ExitCode {
     match Options::parse(arguments) {
         Ok(options) => run(&options, &program),
         Err(UsageError) => {
-            eprint!("{}", options::USAGE);
+            terminal::error(options::USAGE);
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -71,9 +75,9 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, program: &str) -> ExitCode {
     match options.mode {
-        Mode::Version => println!("{}", ha_config::HEARTBEAT_VERSION),
-        Mode::ListDefaults if options.wiki => print!("{}", ha_config::defaults_wiki()),
-        Mode::ListDefaults => print!("{}", ha_config::defaults_table()),
+        Mode::Version => terminal::print(&format!("{}\n", ha_config::HEARTBEAT_VERSION)),
+        Mode::ListDefaults if options.wiki => terminal::print(&ha_config::defaults_wiki()),
+        Mode::ListDefaults => terminal::print(&ha_config::defaults_table()),
         Mode::Status => return control::status(program),
         Mode::Kill => return control::kill(),
         Mode::Start | Mode::Reload | Mode::Restarted => return startup::start(options, program),

@@ -5,6 +5,7 @@
 //! address is then taken within a millisecond of the decision instead of after some hundred processes.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -152,10 +153,7 @@ impl NativeAgents {
                 .is_none_or(|shown| now >= *shown + RIVALS_SHOWN_EVERY);
             if due {
                 self.shown.insert(rival.address, now);
-                shell.warn(format!(
-                    "{} claims our address {} on {}: announcing it again",
-                    rival.mac, rival.address, rival.interface
-                ));
+                shell.warn(rival_text(&rival.mac, rival.address, &rival.interface));
             }
             self.announce(rival.answer);
         }
@@ -274,4 +272,26 @@ fn log(shell: &Shell, name: &str, result: &AgentResult) {
 /// `ENOBUFS` and `EAGAIN`: the interface's queue is full at this moment. `ENETDOWN`: it is down, and may come back.
 fn is_passing(error: &NetError) -> bool {
     matches!(error.errno(), Some(105 | 11 | 100))
+}
+
+/// The most frequent reason is not a stranger: both nodes believe that the group is theirs.
+fn rival_text(mac: &impl Display, address: Ipv4Addr, interface: &str) -> String {
+    format!(
+        "{mac} claims our address {address} on {interface}: announcing it again. Is haresources the same on all nodes?"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With `lvs1 X` here and `lvs2 X` there both nodes hold X, and this line is the only trace of it.
+    #[test]
+    fn different_haresources_on_the_nodes_are_hinted_at() {
+        assert_eq!(
+            rival_text(&"02:00:00:00:00:02", Ipv4Addr::new(192, 168, 6, 66), "eth0"),
+            "02:00:00:00:00:02 claims our address 192.168.6.66 on eth0: announcing it again. \
+             Is haresources the same on all nodes?"
+        );
+    }
 }

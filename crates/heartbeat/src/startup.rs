@@ -21,7 +21,7 @@ use ha_sys::log::{Logger, Priority, Sinks};
 use ha_sys::pidfile::{self, PidFile};
 use ha_sys::signals::{Signal, SignalSource};
 use ha_sys::watchdog::Watchdog;
-use ha_sys::{Interest, Poller, clock, daemon, errno_text, process, realtime, users};
+use ha_sys::{Interest, Poller, clock, daemon, errno_text, process, realtime, terminal, users};
 
 use crate::apphbd::{Terms, Watched};
 use crate::clients::Clients;
@@ -34,6 +34,7 @@ use crate::logging::{self, priority_of_severity};
 use crate::mischief::Mischief;
 use crate::native::NativeAgents;
 use crate::options::{Mode, Options};
+use crate::remarks::remarks;
 use crate::settings;
 use crate::shell::Shell;
 use crate::timers::Timers;
@@ -72,11 +73,11 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
     match (options.mode, running) {
         (Mode::Reload, Some(pid)) => return reload(options, pid),
         (Mode::Restarted, None) => {
-            eprintln!("ERROR: {program} is not running.");
+            terminal::error(&format!("ERROR: {program} is not running.\n"));
             return ExitCode::from(EXIT_NOT_CONFIGURED);
         }
         (Mode::Restarted, Some(pid)) if pid != own => {
-            eprintln!("ERROR: Heartbeat already running [pid {pid}].");
+            terminal::error(&format!("ERROR: Heartbeat already running [pid {pid}].\n"));
             return ExitCode::from(EXIT_FAILED);
         }
         _ => {}
@@ -94,10 +95,7 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
         }
     };
     if options.verbose {
-        print!(
-            "{}",
-            effective_configuration(&config.ha_cf, &config.local_node)
-        );
+        terminal::print(&effective_configuration(&config.ha_cf, &config.local_node));
     }
     if let Some(pid) = running.filter(|pid| *pid != own) {
         logger.log(
@@ -177,6 +175,11 @@ fn load(
             EXIT_NOT_CONFIGURED
         });
     }
+    if let Some(config) = &loaded.config {
+        let installed = installed();
+        let said = remarks(&config.haresources, &installed, installed.paths());
+        loaded.diagnostics.extend(said);
+    }
     let sinks = match &loaded.config {
         Some(config) => logging::sinks(&config.ha_cf, &config.local_node),
         None => Sinks::default(),
@@ -199,7 +202,7 @@ fn say(logger: &Logger, diagnostic: &Diagnostic, terminal: bool) {
     for line in diagnostic.lines() {
         match diagnostic.origin {
             // The legacy prints these without logging them (and without a newline, which nobody needs).
-            Origin::LegacyStderr if terminal => eprintln!("{line}"),
+            Origin::LegacyStderr if terminal => terminal::error(&format!("{line}\n")),
             _ => logger.log(priority_of_severity(diagnostic.severity), line),
         }
     }
@@ -443,6 +446,11 @@ impl Launch<'_> {
     }
 }
 
+/// Where scripts are on this machine.
+fn installed() -> Installed {
+    Installed::new(Paths::default(), places::library().join(TOOLS_PROGRAM))
+}
+
 fn job_settings(config: &Config, directory: &Path) -> JobSettings {
     let HaCf {
         parameters, env, ..
@@ -450,12 +458,12 @@ fn job_settings(config: &Config, directory: &Path) -> JobSettings {
     let to = config.ha_cf.log_destinations();
     let library = places::library();
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let paths = Paths::default();
-    let known = std::fs::read(&paths.haresources).unwrap_or_default();
+    let installed = installed();
+    let known = std::fs::read(&installed.paths().haresources).unwrap_or_default();
     JobSettings {
         local: config.local_node.clone(),
         known: RefCell::new(ha_config::haresources::parse(&known)),
-        installed: Installed::new(paths, library.join(TOOLS_PROGRAM)),
+        installed,
         library: text(library),
         parameters: parameters.clone(),
         variables: env.clone(),

@@ -153,6 +153,23 @@ fn version_and_defaults() {
     assert!(run(&["-DW"]).1.contains("||"));
 }
 
+/// `heartbeat -D | true` ended in a panic.
+#[test]
+fn a_closed_pipe_is_no_reason_to_panic() {
+    for arguments in ["-D", "-DW", "-V", "-s", "-h"] {
+        let code = |closed: bool| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_heartbeat"));
+            command.arg(arguments);
+            if closed {
+                let unread = || std::io::pipe().unwrap().1;
+                command.stdout(unread()).stderr(unread());
+            }
+            command.output().unwrap().status.code()
+        };
+        assert_eq!(code(true), code(false), "{arguments}");
+    }
+}
+
 #[test]
 fn status_and_stop_of_a_daemon_that_does_not_run() {
     let Some(text) = host(
@@ -211,6 +228,26 @@ fn fencing_that_is_not_possible_is_refused_and_not_ignored() {
             "heartbeat is stopped. No process",
         ],
     );
+}
+
+/// The daemon started without a word, and the group failed at the first takeover. It starts still.
+#[test]
+fn a_misspelt_script_of_haresources_is_told_at_the_start() {
+    let Some(text) = host(
+        "printf 'alpha one\\nbeta two thre\\n' > /etc/ha.d/haresources; hb; echo start=$?\n\
+         hb -s >/dev/null && echo runs; until_true 'logged thre'; cat /var/log/ha-log; hb -k",
+    ) else {
+        return;
+    };
+    assert_contains(&text, &["start=0", "runs"]);
+    let warning = "WARN: /etc/ha.d/haresources:2:1: there is no executable script [thre] in \
+                   /etc/ha.d/resource.d or /etc/init.d";
+    assert_eq!(
+        text.matches(warning).count(),
+        2,
+        "on the terminal and in the log: {text}"
+    );
+    assert!(!text.contains("[one]") && !text.contains("[two]"), "{text}");
 }
 
 #[test]

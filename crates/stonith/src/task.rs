@@ -14,6 +14,8 @@
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 
+use ha_sys::terminal;
+
 use crate::{Code, Device, Kind, Level, Places, Refusal, Request, Source};
 
 /// Longest task.
@@ -144,7 +146,7 @@ pub(crate) fn main(places: &Places) -> u8 {
     let mut text = String::new();
     let read = std::io::stdin().take(TASK_MAX).read_to_string(&mut text);
     let Some(task) = read.ok().and_then(|_| Task::from_text(&text)) else {
-        eprintln!("stonith-device: it is the heartbeat daemon that calls this program");
+        terminal::error("stonith-device: it is the heartbeat daemon that calls this program\n");
         return Code::OOPS.0;
     };
     let mut out = std::io::stdout();

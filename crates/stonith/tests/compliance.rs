@@ -397,3 +397,30 @@ fn meatclient_without_a_question_or_a_node() {
         }
     }
 }
+
+/// `stonith -h | head` ended in a panic, as did everything else that printed to a pipe which nobody read any more.
+#[test]
+fn a_closed_pipe_is_no_reason_to_panic() {
+    for arguments in [
+        &["-t", "meatware", "-h"][..],
+        &["-V"],
+        &["-t", "meatware", "-m"],
+        &["-t", "meatware", "-n"],
+        &["-t", "null", "-l", "hostlist=a b c"],
+        &["-t", "nosuch", "hostlist=a"],
+        &["-?"],
+    ] {
+        let code = |closed: bool| {
+            let mut command = Command::new(OURS);
+            command.args(arguments).stdin(Stdio::null());
+            if closed {
+                let pipe = || std::io::pipe().unwrap().1;
+                command.stdout(pipe()).stderr(pipe());
+            } else {
+                command.stdout(Stdio::null()).stderr(Stdio::null());
+            }
+            command.status().unwrap().code()
+        };
+        assert_eq!(code(true), code(false), "{arguments:?}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ha_cf::draft::Draft;
 use crate::ha_cf::media::udpport_now;
-use crate::ha_cf::model::{AutoFailback, AutoJoin, Facility, Node, NodeKind};
+use crate::ha_cf::model::{AutoFailback, AutoJoin, Facility, HaCf, Medium, Node, NodeKind};
 use crate::ha_cf::options::{LOGD_HAS_ITS_OWN_FILES, LOGD_IS_DISABLED, warn_of_missing_logd};
 
 /// Runs the checks in the legacy's order. All of them run; each error refuses the configuration.
@@ -21,6 +21,7 @@ pub(crate) fn check(draft: &mut Draft<'_>) {
         refuse(draft, "no-nodes", "no nodes defined");
     }
     check_local_node(draft);
+    check_links(draft);
     check_times(draft);
     if draft.recorded("udpport").is_none() {
         draft.ha_cf.udpport = udpport_now(draft);
@@ -96,6 +97,28 @@ fn check_local_node(draft: &mut Draft<'_>) {
     }
 }
 
+/// The legacy starts in silence with a ping node as its only medium (`config-files.md` 6), and so do we, with a word: such
+/// a node hears no other and holds everything.
+fn check_links(draft: &mut Draft<'_>) {
+    let reaches_nodes = |medium: &Medium| {
+        !matches!(
+            medium,
+            Medium::Ping { .. } | Medium::Ping6 { .. } | Medium::PingGroup { .. }
+        )
+    };
+    let is_other = |node: &Node| node.kind == NodeKind::Normal && node.name != draft.local_node;
+    let HaCf { media, nodes, .. } = &draft.ha_cf;
+    if media.is_empty() || media.iter().any(reaches_nodes) || !nodes.iter().any(is_other) {
+        return;
+    }
+    let message = format!(
+        "No medium in {} leads to another node: each node will believe that the others are dead, and take everything",
+        draft.file
+    );
+    let advice = "ping and ping_group reach no nodes; add bcast, ucast, mcast or serial";
+    draft.say(Diagnostic::ours(Severity::Warn, "no-link-to-nodes", message).advise(advice));
+}
+
 /// How many node names an advice lists.
 const NODES_SHOWN: usize = 8;
 
@@ -107,7 +130,10 @@ fn check_times(draft: &mut Draft<'_>) {
     if too_small(deadtime) {
         let message =
             format!("Dead time [{deadtime}] is too small compared to keeplive [{keepalive}]");
-        refuse(draft, "deadtime-too-small", message);
+        // Without a deadtime in the file it is keepalive that is too long for the default.
+        let place = ["deadtime", "keepalive"];
+        let advice = "deadtime must be more than twice keepalive";
+        refuse_time(draft, "deadtime-too-small", message, &place, advice);
     }
     if draft.recorded("initdead").is_none() {
         draft.ha_cf.initdead = milliseconds(match deadtime {
@@ -121,7 +147,8 @@ fn check_times(draft: &mut Draft<'_>) {
     if initdead < deadtime {
         let message =
             format!("Initial dead time [{initdead}] is smaller than deadtime [{deadtime}]");
-        refuse(draft, "initdead-too-small", message);
+        let advice = "initdead must not be less than deadtime";
+        refuse_time(draft, "initdead-too-small", message, &["initdead"], advice);
     } else if initdead < 10_000 {
         let message = format!("Initial dead time [{initdead} ms] may be too small!");
         draft.say_legacy(Severity::Warn, "initdead-short", message);
@@ -142,7 +169,8 @@ fn check_times(draft: &mut Draft<'_>) {
     if !computed && too_small(deadping) {
         let message =
             format!("Ping dead time [{deadping}] is too small compared to keeplive [{keepalive}]");
-        refuse(draft, "deadping-too-small", message);
+        let advice = "deadping must be more than twice keepalive";
+        refuse_time(draft, "deadping-too-small", message, &["deadping"], advice);
     }
     note_useless_warntime(draft);
 }
@@ -220,6 +248,25 @@ fn check_logging(draft: &mut Draft<'_>) {
 
 fn refuse(draft: &mut Draft<'_>, code: &'static str, message: impl Into<String>) {
     draft.refuse(Diagnostic::legacy(Severity::Error, code, message));
+}
+
+/// Refuses a time where the first of `directives` stands that the file has.
+fn refuse_time(
+    draft: &mut Draft<'_>,
+    code: &'static str,
+    message: String,
+    directives: &[&str],
+    advice: &str,
+) {
+    let place = directives
+        .iter()
+        .find_map(|name| draft.place(name))
+        .cloned();
+    let said = Diagnostic::legacy(Severity::Error, code, message).advise(advice);
+    draft.refuse(match place {
+        Some(place) => said.at(place),
+        None => said,
+    });
 }
 
 fn record_ms(draft: &mut Draft<'_>, directive: &'static str, time: Duration) {

@@ -75,6 +75,8 @@ pub(crate) struct Draft<'f> {
     pub(crate) refused: bool,
     /// Values as written, by directive name, for all recorded directives and those that may be given once.
     given: BTreeMap<&'static str, String>,
+    /// Where the last word of a directive stands, for checks that come after the last line.
+    places: BTreeMap<&'static str, Span>,
     /// Media types whose port or speed is settled (`config-files.md` 4): the first use of each type does it.
     pub(crate) settled_ports: BTreeMap<&'static str, u16>,
     /// Line speed of all serial media.
@@ -101,6 +103,7 @@ impl<'f> Draft<'f> {
             diagnostics: Vec::new(),
             refused: false,
             given: BTreeMap::new(),
+            places: BTreeMap::new(),
             settled_ports: BTreeMap::new(),
             settled_baud: None,
         }
@@ -160,6 +163,16 @@ impl<'f> Draft<'f> {
     /// Remembers a value as written.
     pub(crate) fn record(&mut self, directive: &'static str, value: impl Into<String>) {
         self.given.insert(directive, value.into());
+    }
+
+    /// Remembers where the last word of a directive stands.
+    pub(crate) fn note_place(&mut self, directive: &'static str, span: Span) {
+        self.places.insert(directive, span);
+    }
+
+    /// Where the last word of a directive stands; none if the file does not have it.
+    pub(crate) fn place(&self, directive: &str) -> Option<&Span> {
+        self.places.get(directive)
     }
 
     /// The value as written, or as computed, if there is one yet.

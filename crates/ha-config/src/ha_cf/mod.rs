@@ -112,7 +112,11 @@ fn read_line(draft: &mut Draft<'_>, line: &WrittenLine<'_>) {
     };
     match directive.shape {
         Shape::Words(_) => {
-            for word in line.option_words() {
+            let mut words = line.option_words().peekable();
+            if words.peek().is_none() {
+                no_value(draft, directive, span);
+            }
+            for word in words {
                 let span = line.span_of(&draft.file, &word);
                 apply(draft, directive, word.text, span);
             }
@@ -148,9 +152,24 @@ fn apply(draft: &mut Draft<'_>, directive: &'static Directive, text: &[u8], span
         repeated,
     };
     draft.record(directive.name, given.string());
+    if let Some(span) = &given.span {
+        draft.note_place(directive.name, span.clone());
+    }
     let (Shape::Words(handler) | Shape::Line(handler)) = directive.shape;
     // A refusal has been said and noted; the legacy goes on so as to report every mistake in one run.
     let _ = handler(draft, &given);
+}
+
+/// The legacy ignores such a line in silence (`config-files.md` 2), and an earlier value, or the default, counts.
+fn no_value(draft: &mut Draft<'_>, directive: &Directive, span: Span) {
+    let message = format!("{} without a value is ignored", directive.name);
+    let mut said = Diagnostic::ours(Severity::Warn, "no-value", message);
+    if let Some(default) = directive.default
+        && draft.recorded(directive.name).is_none()
+    {
+        said = said.advise(format!("its default is {default}"));
+    }
+    draft.say(said.at(span));
 }
 
 fn illegal_directive(draft: &mut Draft<'_>, line: &WrittenLine<'_>, name: &str, span: Span) {

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use ha_sys::terminal;
+
 use super::help;
 use super::options::{Options, UsageError, parse};
 use crate::device::names;
@@ -18,19 +20,19 @@ pub(super) fn main(program: &str, arguments: Vec<OsString>, places: &Places) -> 
     let silent = options.silent;
     let mut say = move |level: Level, text: &str| {
         if !silent {
-            eprintln!("{}: {text}", level.word());
+            terminal::error(&format!("{}: {text}\n", level.word()));
         }
     };
     if options.help {
         return print_help(&options, places, &mut say);
     }
     if options.version {
-        println!("{VERSION}");
+        terminal::print(&format!("{VERSION}\n"));
         return 0;
     }
     if options.list_kinds {
         for kind in catalogue::list(places, &mut say) {
-            println!("{kind}");
+            terminal::print(&format!("{kind}\n"));
         }
         return 0;
     }
@@ -39,7 +41,7 @@ pub(super) fn main(program: &str, arguments: Vec<OsString>, places: &Places) -> 
         Ok(kind) => kind,
         Err(Found::Missing) if options.names => {
             // A script that is not there has no parameters.
-            println!();
+            terminal::print("\n");
             return 0;
         }
         // Without parameters the legacy complains of that first.
@@ -47,7 +49,7 @@ pub(super) fn main(program: &str, arguments: Vec<OsString>, places: &Places) -> 
             return usage(&UsageError(Some(NO_PARAMETERS.to_owned())));
         }
         Err(Found::Missing) => {
-            eprintln!("Invalid config info for {name} device");
+            terminal::error(&format!("Invalid config info for {name} device\n"));
             return Code::OOPS.0;
         }
         Err(Found::Unknown(advice)) => {
@@ -62,7 +64,7 @@ pub(super) fn main(program: &str, arguments: Vec<OsString>, places: &Places) -> 
         return print_names(&kind, places, &mut say);
     }
     if options.metadata {
-        print!("{}", help::metadata(&kind, places, &mut say));
+        terminal::print(&help::metadata(&kind, places, &mut say));
         return 0;
     }
     let device = match configure(&options, kind, places, &mut say) {
@@ -77,9 +79,9 @@ const NO_PARAMETERS: &str =
 
 fn usage(error: &UsageError) -> u8 {
     if let Some(text) = &error.0 {
-        eprintln!("{text}");
+        terminal::error(&format!("{text}\n"));
     }
-    eprint!("{}", help::USAGE);
+    terminal::error(help::USAGE);
     1
 }
 
@@ -107,18 +109,18 @@ fn print_help(options: &Options, places: &Places, say: &mut Say<'_>) -> u8 {
     let kinds = match one {
         Some(name) => vec![name.to_owned()],
         None => {
-            print!("{}", help::USAGE);
-            println!("\nSTONITH -t device types and associated configuration details:");
+            terminal::print(help::USAGE);
+            terminal::print("\nSTONITH -t device types and associated configuration details:\n");
             catalogue::list(places, say)
         }
     };
     for name in kinds {
         match Kind::find(&name, places) {
-            Ok(kind) => print!("{}", help::section(&kind, places, say)),
+            Ok(kind) => terminal::print(&help::section(&kind, places, say)),
             Err(unknown) => {
-                eprintln!("Invalid device type: '{name}'");
+                terminal::error(&format!("Invalid device type: '{name}'\n"));
                 if let Some(advice) = unknown.advice {
-                    eprintln!("{advice}");
+                    terminal::error(&format!("{advice}\n"));
                 }
             }
         }
@@ -130,7 +132,7 @@ fn print_names(kind: &Kind, places: &Places, say: &mut Say<'_>) -> u8 {
     // Each is followed by two blanks, as scripts know it.
     let names = names(kind, places, say).unwrap_or_default();
     let line: String = names.iter().map(|name| format!("{name}  ")).collect();
-    println!("{line}");
+    terminal::print(&format!("{line}\n"));
     0
 }
 
@@ -162,7 +164,7 @@ fn configure(
     };
     Device::new(kind, &source, places, say).map_err(|refusal| match (refusal, &source) {
         (Refusal::Broken(code), _) => {
-            eprintln!("Invalid config info for {name} device");
+            terminal::error(&format!("Invalid config info for {name} device\n"));
             code.0
         }
         (Refusal::Unusable, Source::File(_)) => {
@@ -171,18 +173,20 @@ fn configure(
             1
         }
         (Refusal::Unusable, Source::Text(text)) => {
-            eprintln!("Invalid STONITH -p parameter [{text}]");
+            terminal::error(&format!("Invalid STONITH -p parameter [{text}]\n"));
             1
         }
         (Refusal::Unusable, _) => 1,
         (Refusal::Values { code, names, at }, _) => {
             if let Some(at) = at {
-                eprintln!("{name} does not know the parameter {at}, or not this value of it");
+                terminal::error(&format!(
+                    "{name} does not know the parameter {at}, or not this value of it\n"
+                ));
             }
-            eprintln!("Invalid config info for {name} device");
-            eprintln!("Valid config names are:");
+            terminal::error(&format!("Invalid config info for {name} device\n"));
+            terminal::error("Valid config names are:\n");
             for name in names {
-                eprintln!("\t{name}");
+                terminal::error(&format!("\t{name}\n"));
             }
             code.0
         }
@@ -206,7 +210,7 @@ fn work(options: &Options, name: &str, device: &Device, say: &mut Say<'_>) -> Co
                 Ok(hosts) => {
                     code = Code::OK;
                     for host in hosts {
-                        println!("{host}");
+                        terminal::print(&format!("{host}\n"));
                     }
                 }
                 Err(failed) => {

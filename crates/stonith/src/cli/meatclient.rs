@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
+use ha_sys::terminal;
 use lexopt::prelude::*;
 use nix::fcntl::OFlag;
 
@@ -23,14 +24,16 @@ pub(super) fn main(program: &str, arguments: Vec<OsString>, places: &Places) -> 
         Ok(node) => node.to_ascii_lowercase(),
         Err(text) => {
             if let Some(text) = text {
-                eprintln!("{text}");
+                terminal::error(&format!("{text}\n"));
             }
-            eprintln!("usage: meatclient -c node");
+            terminal::error("usage: meatclient -c node\n");
             return REFUSED;
         }
     };
     let (Some(path), Some(record)) = (places.meatware(&node), confirmation(&node)) else {
-        eprintln!("Meatware_IPC failed: [{node}] cannot be a node's name");
+        terminal::error(&format!(
+            "Meatware_IPC failed: [{node}] cannot be a node's name\n"
+        ));
         return NOBODY;
     };
     // Before the question, so that nobody answers one that is not asked; and only a FIFO that somebody reads.
@@ -42,31 +45,37 @@ pub(super) fn main(program: &str, arguments: Vec<OsString>, places: &Places) -> 
         Ok(fifo) => fifo,
         Err(error) => {
             let text = ha_sys::errno_text(&error);
-            eprintln!("Meatware_IPC failed: {}: {text}", path.display());
+            terminal::error(&format!(
+                "Meatware_IPC failed: {}: {text}\n",
+                path.display()
+            ));
             return NOBODY;
         }
     };
-    print!(
+    terminal::print(&format!(
         "\nWARNING!\n\n\
          Data on shared disks will be damaged if node \"{node}\" still runs: it must have been switched off and on by hand, \
          or cut off from every shared disk and network.\n\
          Make sure that this is the name of the machine you have just reset.\n\n\
          PROCEED? [yN] "
-    );
+    ));
     let _ = std::io::stdout().flush();
     let mut line = String::new();
     let _ = std::io::stdin().lock().read_line(&mut line);
     // The legacy takes a capital Y for a refusal, by a misplaced parenthesis.
     if !line.trim_start().starts_with(['y', 'Y']) {
-        println!("Meatware_client: operation canceled.");
+        terminal::print("Meatware_client: operation canceled.\n");
         return REFUSED;
     }
     if let Err(error) = fifo.write_all(&record) {
         let text = ha_sys::errno_text(&error);
-        eprintln!("Meatware_IPC failed: {}: {text}", path.display());
+        terminal::error(&format!(
+            "Meatware_IPC failed: {}: {text}\n",
+            path.display()
+        ));
         return UNWRITTEN;
     }
-    println!("Meatware_client: reset confirmed.");
+    terminal::print("Meatware_client: reset confirmed.\n");
     0
 }
 

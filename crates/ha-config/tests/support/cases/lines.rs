@@ -59,9 +59,9 @@ pub(super) fn directives() -> Vec<Case> {
         .texts_differ(
             "the legacy would start release 2 and complains that its programs are missing",
         ),
-        accepted("keepalive"),
-        accepted("ping"),
-        accepted("node"),
+        accepted("keepalive").ours(&["no-value"]),
+        accepted("ping").ours(&["no-value"]),
+        accepted("node").ours(&["no-value"]),
         case(
             "bcast (no value) as only medium",
             Files::base().swap("bcast", "bcast"),

@@ -195,7 +195,8 @@ pub(super) fn pings() -> Vec<Case> {
             Files::base().swap("bcast", "ping 192.168.6.1"),
             0,
             &[],
-        ),
+        )
+        .ours(&["no-link-to-nodes"]),
     ]
 }
 
