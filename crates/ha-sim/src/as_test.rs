@@ -31,7 +31,7 @@ pub fn as_test(scenario: &Scenario) -> String {
         format!("Device {{ time: {time}, early: {early} }}")
     };
     let mut text = format!(
-        "#[test]\nfn seed_{}_of_{}_nodes() {{\n    holds(Scenario {{\n        seed: {},\n        nodes: {},\n",
+        "#[test]\nfn seed_{}_of_{}_nodes() {{\n    holds(Scenario {{\n        seed: {},\n        nodes: {},\n        legacy: vec![],\n",
         scenario.seed, scenario.nodes, scenario.seed, scenario.nodes
     );
     text += "        settings: Settings {\n";

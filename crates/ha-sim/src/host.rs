@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ha_cluster::{Core, JobId, JobOutcome, Report};
 
+use crate::legacy;
 use crate::packet::Packet;
 use crate::plan::Scenario;
 
@@ -105,9 +106,15 @@ pub(crate) struct Run {
     pub(crate) nobody: bool,
 }
 
+/// What decides in a heartbeat process.
+pub(crate) enum Mind {
+    Ours(Box<Core>),
+    Legacy(Box<legacy::Model>),
+}
+
 /// A heartbeat process.
 pub(crate) struct Daemon {
-    pub(crate) core: Core,
+    pub(crate) mind: Mind,
     pub(crate) generation: u64,
     /// The core's deadline after its last step.
     pub(crate) wake: Option<Duration>,
@@ -132,6 +139,7 @@ pub(crate) enum Waiting {
         result: ha_cluster::DeviceResult,
     },
     ClientsGone,
+    Legacy(legacy::Input),
 }
 
 /// A machine.
@@ -152,6 +160,13 @@ pub(crate) struct Host {
     pub(crate) groups: Vec<GroupState>,
     pub(crate) processes: Vec<Process>,
     pub(crate) next_process: u64,
+    /// Child processes of the legacy's master.
+    pub(crate) children: Vec<legacy::Child>,
+    pub(crate) next_child: u64,
+    /// A shell that has written one piece of its message into the legacy's FIFO, and whether another one came between.
+    pub(crate) fifo: Option<(u64, bool)>,
+    /// Messages lost there.
+    pub(crate) lost_in_fifo: u32,
     pub(crate) stalled_until: Option<Duration>,
     /// The beginning of the present stall.
     pub(crate) stalled_from: Duration,
@@ -184,6 +199,10 @@ impl Host {
             groups: vec![GroupState::STOPPED; groups],
             processes: Vec::new(),
             next_process: 0,
+            children: Vec::new(),
+            next_child: 0,
+            fifo: None,
+            lost_in_fifo: 0,
             stalled_until: None,
             stalled_from: Duration::ZERO,
             stalled_before: Duration::ZERO,
@@ -196,9 +215,17 @@ impl Host {
         }
     }
 
-    /// The daemon's core, if it runs.
+    /// The daemon's core, if it runs and is one of ours.
     pub(crate) fn core(&self) -> Option<&Core> {
-        self.daemon.as_ref().map(|daemon| &daemon.core)
+        match &self.daemon.as_ref()?.mind {
+            Mind::Ours(core) => Some(core),
+            Mind::Legacy(_) => None,
+        }
+    }
+
+    /// The model of a legacy daemon, if it runs.
+    pub(crate) fn model(&self) -> Option<&legacy::Model> {
+        self.daemon.as_ref()?.model()
     }
 
     /// It does not run for so long that it must not believe what waits for it.
