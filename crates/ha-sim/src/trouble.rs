@@ -217,6 +217,10 @@ impl World {
         for (name, value) in fields {
             message.push(name, value);
         }
+        let tool = matches!(kind, "ask_resources" | "hb_takeover");
+        if tool && self.legacy(host).is_some() {
+            return self.call_tool(host, message);
+        }
         self.feed(host, Input::Inject { message });
     }
 

@@ -360,7 +360,11 @@ impl World {
     /// Hands something to a core and does what it asks for.
     pub(crate) fn feed(&mut self, host: usize, input: Input<'_>) {
         let stamp = self.stamp(host);
-        match self.hosts[host].daemon.as_mut().map(|daemon| &mut daemon.mind) {
+        match self.hosts[host]
+            .daemon
+            .as_mut()
+            .map(|daemon| &mut daemon.mind)
+        {
             None => {}
             Some(Mind::Ours(core)) => {
                 core.handle(stamp, input);

@@ -62,6 +62,12 @@ pub(crate) fn look(world: &World) -> Result<(), Unsettled> {
     };
     for (number, host) in world.hosts.iter().enumerate() {
         let name = &host.name;
+        if let Some(model) = host.model() {
+            if !model.is_comm_up() || !model.sees_active(1 - number) || !model.is_idle() {
+                return Err(waits(format!("the legacy {name} waits: {}", model.state())));
+            }
+            continue;
+        }
         let Some(core) = host.core() else {
             return Err(waits(format!("{name} does not run")));
         };

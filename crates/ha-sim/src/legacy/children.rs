@@ -33,6 +33,11 @@ enum Step {
         group: usize,
         dont_ask: bool,
     },
+    /// It looks whether the key runs.
+    Look {
+        group: usize,
+        dont_ask: bool,
+    },
     /// `rc.d/ip-request` of a node that asks for a group.
     Answer {
         group: usize,
@@ -48,6 +53,8 @@ enum Step {
     Take(usize),
     /// `givegroup`.
     Give(usize),
+    /// What `takegroup` does about a group that could not be started.
+    Undo(usize),
     /// `hb_standby` of everything foreign.
     Offer,
     /// A message of a script, written by a shell in two pieces.
@@ -93,7 +100,9 @@ impl World {
 
     fn group_named(&self, key: Option<&str>) -> Option<usize> {
         let groups = &self.scenario.settings.groups;
-        groups.iter().position(|group| Some(group.key.as_str()) == key)
+        groups
+            .iter()
+            .position(|group| Some(group.key.as_str()) == key)
     }
 
     fn name(&self, host: usize) -> String {
@@ -179,7 +188,9 @@ impl World {
                 }
             }
             // Whatever `weown` says, and whether or not it is still wanted.
-            "ip-request-resp" if message.text("dest") == Some(&own) && message.text("ok") == Some("OK") => {
+            "ip-request-resp"
+                if message.text("dest") == Some(&own) && message.text("ok") == Some("OK") =>
+            {
                 steps.extend(self.group_named(message.text("ipaddr")).map(Step::Take));
             }
             "hb_takeover" if src != own => {
@@ -207,6 +218,11 @@ impl World {
             process: None,
         });
         self.plan_step(host, id);
+    }
+
+    /// A tool that an operator calls writes as a script does.
+    pub(crate) fn call_tool(&mut self, host: usize, message: Message) {
+        self.add_child(host, false, vec![Step::Say(message)]);
     }
 
     /// The next step of a child, after the time that a shell takes.
@@ -243,7 +259,12 @@ impl World {
         match step {
             Step::Exec(what) => self.record_exec(host, &what),
             Step::Sleep(time) => return self.plan_step_after(host, id, time),
-            Step::Request { group, dont_ask } => self.request(host, id, group, dont_ask),
+            Step::Request { group, dont_ask } => {
+                let key = self.key(group);
+                self.record_exec(host, &format!("req_resource {key}"));
+                self.push_step(host, id, Step::Look { group, dont_ask });
+            }
+            Step::Look { group, dont_ask } => self.request(host, id, group, dont_ask),
             Step::Answer { group, src } => {
                 let key = self.key(group);
                 self.record_exec(host, &format!("ResourceManager status {key}"));
@@ -276,6 +297,7 @@ impl World {
                 self.record_exec(host, &format!("ResourceManager givegroup {key}"));
                 return self.call_for_child(host, id, group, Verb::Stop);
             }
+            Step::Undo(group) => return self.call_for_child(host, id, group, Verb::Stop),
             Step::Offer => {
                 self.record_exec(host, "hb_standby foreign");
                 self.push_step(host, id, Step::Say(standby("foreign")));
@@ -335,7 +357,6 @@ impl World {
     /// `req_resource` looks at the key alone, and asks (2.4.5).
     fn request(&mut self, host: usize, id: u64, group: usize, dont_ask: bool) {
         let key = self.key(group);
-        self.record_exec(host, &format!("req_resource {key}"));
         self.record_exec(host, &format!("ResourceManager status {key}"));
         if self.runs_there(host, group) {
             return;
@@ -384,7 +405,7 @@ impl World {
         if failed {
             // The whole group is stopped, and half a minute later everything foreign is offered, whatever it was that failed
             // (1.6): the group stays down everywhere if it is one of our own.
-            child.steps.push_front(Step::Give(group));
+            child.steps.push_front(Step::Undo(group));
             self.add_child(host, false, vec![Step::Sleep(STANDBY_AFTER), Step::Offer]);
         }
         self.plan_step(host, id);

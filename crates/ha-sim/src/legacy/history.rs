@@ -86,7 +86,11 @@ impl History {
         }
         // Quirk: the newest slot is never searched (5.7, rule 6).
         let newest = self.sent.len().saturating_sub(1);
-        let found = self.sent.iter_mut().take(newest).find(|sent| sent.seq == seq);
+        let found = self
+            .sent
+            .iter_mut()
+            .take(newest)
+            .find(|sent| sent.seq == seq);
         match found {
             None => Answer::Refused("seqno not found"),
             Some(sent) if sent.again.is_some_and(|at| now < at + AGAIN_AFTER) => Answer::Nothing,

@@ -153,11 +153,6 @@ impl World {
         self.feed_legacy(host, Input::ResetEnded { node, done });
     }
 
-    /// A message of an operator's tool or a script's.
-    pub(crate) fn write_fifo(&mut self, host: usize, message: ha_wire::Message) {
-        self.tell_legacy(host, Input::Fifo(message));
-    }
-
     pub(crate) fn legacy_datagram(&mut self, host: usize, medium: usize, payload: &[u8]) {
         let payload: Rc<[u8]> = payload.into();
         self.feed_legacy(host, Input::Datagram { medium, payload });

@@ -62,9 +62,13 @@ impl Model {
             return;
         }
         let interval = self.now.saturating_sub(peer.status_at);
-        if !peer.fresh && interval > peer.patience && !own && self.settings.version == Version::V3_0 {
+        if !peer.fresh && interval > peer.patience && !own && self.settings.version == Version::V3_0
+        {
             // 3.0.6 buries once more whoever has just come back (6.4, step 4).
-            self.log(format!("Late heartbeat: Node {}", self.settings.nodes[from]));
+            self.log(format!(
+                "Late heartbeat: Node {}",
+                self.settings.nodes[from]
+            ));
             self.node_died(from);
         }
         let peer = &mut self.peers[from];

@@ -60,6 +60,9 @@ use shutdown::Ending;
 /// Nodes are looked at, and communication is, so often (`wire-protocol.md` 6.3, 6.5, 6.6).
 const TICK: Duration = Duration::from_millis(250);
 
+/// What arrives in the first second after the start may wait that long.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// Which of the two the model is; they differ in `wire-protocol.md` 14.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -294,8 +297,14 @@ impl Model {
                     // Late in part of the cases (all recordings: what is sent at one moment is answered now or half a second later).
                     let late = !self.settings.lag.is_zero() && self.random.percent(40);
                     let micros = u64::try_from(self.settings.lag.as_micros()).unwrap_or(0);
-                    let lag = Duration::from_micros(if late { self.random.below(micros) } else { 0 });
-                    self.inbox_due = Some(now + lag);
+                    let lag =
+                        Duration::from_micros(if late { self.random.below(micros) } else { 0 });
+                    // In its first second it often looks at nothing (all recordings of a start).
+                    let idle = match now < self.began + FIRST_LOOK && late {
+                        true => self.began + FIRST_LOOK,
+                        false => now,
+                    };
+                    self.inbox_due = Some(idle + lag);
                 }
                 // Whoever was not scheduled for long finds time and input at once, and takes either first.
                 let overdue = now > self.next_tick + TICK * 4;
@@ -323,6 +332,7 @@ impl Model {
                 Input::Reload => self.reload(),
                 Input::ClientsGone => self.clients_gone(),
             }
+            self.begin_shutdown();
         }
     }
 
@@ -350,6 +360,7 @@ impl Model {
         self.retry_failback();
         self.retry_resets();
         self.ending_timers();
+        self.begin_shutdown();
     }
 
     /// When it wants to be woken.
@@ -424,7 +435,11 @@ impl Model {
             self.rsc.standby,
             self.children,
             self.queue.len(),
-            if self.ending.is_wanted() { "ending" } else { "staying" },
+            if self.ending.is_wanted() {
+                "ending"
+            } else {
+                "staying"
+            },
         )
     }
 }

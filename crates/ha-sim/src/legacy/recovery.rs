@@ -27,6 +27,7 @@ impl Model {
             // Defect: in STABLE nothing follows, and a shutdown that waits for the dead one's word waits for an hour (2.7).
             if !matches!(self.rsc.state, STABLE | SHUTDOWN) || !self.settings.nice {
                 self.retry_shutdown();
+                self.begin_shutdown();
             }
             return;
         }

@@ -277,7 +277,8 @@ impl Model {
         }
         // Hazard: whoever is not known to be active is not asked, whatever it runs (2.10).
         let local = self.settings.local;
-        let active = |(place, peer): &(usize, &super::Peer)| *place == local || peer.status == Word::Active;
+        let active =
+            |(place, peer): &(usize, &super::Peer)| *place == local || peer.status == Word::Active;
         let count = self.peers.iter().enumerate().filter(active).count();
         self.run(Program::Acquire {
             dont_ask: count < 2,
@@ -314,7 +315,11 @@ impl Model {
     fn failback(&mut self) {
         self.rsc.retry_failback = None;
         let rsc = &mut self.rsc;
-        if self.ending.is_wanted() || !rsc.held.foreign || !rsc.needs_failback || !self.settings.auto {
+        if self.ending.is_wanted()
+            || !rsc.held.foreign
+            || !rsc.needs_failback
+            || !self.settings.auto
+        {
             rsc.needs_failback = false;
             self.retry_shutdown();
             return;

@@ -41,6 +41,7 @@ pub(super) struct Ending {
     /// Executed anew at once, keeping everything.
     quick: bool,
     phase: Option<Phase>,
+    retry: bool,
 }
 
 impl Ending {
@@ -71,25 +72,39 @@ impl Model {
             return;
         }
         self.retry_shutdown();
-        if self.ending.phase.is_none() {
+        if !self.is_stable() {
             self.log("Shutdown delayed until current resource activity finishes.");
         }
     }
 
-    /// A shutdown that had to wait begins when nothing is under way (2.7). Before communication is up only the death of the
-    /// last other node lets it begin.
+    /// A shutdown that has to wait is looked at again, after what is being processed (2.7).
     pub(super) fn retry_shutdown(&mut self) {
-        if !self.ending.wanted || self.ending.phase.is_some() || !self.is_stable() {
+        self.ending.retry = true;
+    }
+
+    /// It begins when nothing is under way. Before communication is up only the death of the last other node lets it begin.
+    pub(super) fn begin_shutdown(&mut self) {
+        if !std::mem::take(&mut self.ending.retry)
+            || !self.ending.wanted
+            || self.ending.phase.is_some()
+            || !self.is_stable()
+        {
             return;
         }
-        let alone = || self.peers.iter().any(|peer| peer.status == super::Word::Dead);
+        let alone = || {
+            self.peers
+                .iter()
+                .any(|peer| peer.status == super::Word::Dead)
+        };
         if !self.comm_up && !alone() {
             return;
         }
         self.ending.phase = Some(Phase::Release);
         self.rsc.held = Held::NONE;
         self.rsc.state = SHUTDOWN;
-        self.send_status();
+        if self.comm_up {
+            self.send_status();
+        }
         if self.settings.nice {
             self.announce(false, Some("shutdown"));
         }
@@ -155,7 +170,9 @@ impl Model {
                 self.ending.phase = Some(Phase::Release);
                 self.out.push_back(Action::Exit(match self.ending.restart {
                     true => Exit::Restart {
-                        pause: Duration::from_secs(self.settings.deadtime.as_millis().div_ceil(1000) as u64 + 1),
+                        pause: Duration::from_secs(
+                            self.settings.deadtime.as_millis().div_ceil(1000) as u64 + 1,
+                        ),
                     },
                     false => Exit::Shutdown,
                 }));

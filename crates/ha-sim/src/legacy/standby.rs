@@ -52,7 +52,9 @@ impl Model {
         let pending = self.rsc.standby_deadline.is_some_and(|at| at > self.now);
         let word = info.to_ascii_lowercase();
         if pending && word == "me" {
-            self.log(format!("Standby in progress- new request from {name} ignored"));
+            self.log(format!(
+                "Standby in progress- new request from {name} ignored"
+            ));
             return;
         }
         let hour = Some(self.now + HOUR);
@@ -110,7 +112,9 @@ impl Model {
                     self.log(format!("Standby resource acquisition done [{set}]."));
                     self.rsc.held = self.rsc.held.with(set.mirror());
                 } else {
-                    self.log(format!("Other node completed standby takeover of {set} resources."));
+                    self.log(format!(
+                        "Other node completed standby takeover of {set} resources."
+                    ));
                 }
                 self.announce(true, None);
             }

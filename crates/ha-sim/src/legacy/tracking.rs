@@ -35,7 +35,10 @@ impl Model {
             // Unknown senders (6.10) and messages without the necessary (4.1).
             return;
         };
-        if let Some(uuid) = message.binary("srcuuid").and_then(|uuid| uuid.try_into().ok()) {
+        if let Some(uuid) = message
+            .binary("srcuuid")
+            .and_then(|uuid| uuid.try_into().ok())
+        {
             // A known name with another UUID is accepted (8.4).
             self.peers[from].uuid = uuid;
         }
@@ -78,7 +81,11 @@ impl Model {
                 self.refused(from, message);
                 return Verdict::Drop;
             }
-            return if dest_is_us { Verdict::Deliver } else { Verdict::Drop };
+            return if dest_is_us {
+                Verdict::Deliver
+            } else {
+                Verdict::Drop
+            };
         }
         let Some(seq) = message.hex("seq").filter(|&seq| seq > 0) else {
             return Verdict::Drop;
@@ -88,9 +95,16 @@ impl Model {
             Some(uuid) if uuid != [0; 16] => uuid == self.settings.uuid,
             _ => dest_is_us,
         };
-        let deliver = if to_us { Verdict::Deliver } else { Verdict::Drop };
+        let deliver = if to_us {
+            Verdict::Deliver
+        } else {
+            Verdict::Drop
+        };
         if generation < self.peers[from].generation {
-            self.log(format!("attempted replay attack [{}]", self.settings.nodes[from]));
+            self.log(format!(
+                "attempted replay attack [{}]",
+                self.settings.nodes[from]
+            ));
             return Verdict::Drop;
         }
         // Only statuses tell of a new life (5.2, rule 5); whatever else it says is heard, and its numbers are judged by the
@@ -119,7 +133,10 @@ impl Model {
                     peer.missing.clear();
                 }
                 if restarted {
-                    self.log(format!("Heartbeat restart on node {}", self.settings.nodes[from]));
+                    self.log(format!(
+                        "Heartbeat restart on node {}",
+                        self.settings.nodes[from]
+                    ));
                 }
             }
         }
@@ -210,11 +227,14 @@ impl Model {
                 .collect();
             for seq in due {
                 let live = self.peers[place].status.is_live();
-                if place == self.settings.local || (self.settings.version == Version::V3_0 && !live) {
+                if place == self.settings.local || (self.settings.version == Version::V3_0 && !live)
+                {
                     self.peers[place].missing.insert(seq, None);
                     continue;
                 }
-                self.peers[place].missing.insert(seq, Some(self.now + ASK_AGAIN));
+                self.peers[place]
+                    .missing
+                    .insert(seq, Some(self.now + ASK_AGAIN));
                 let mut message = Message::new();
                 message.push("t", "NS_rexmit");
                 message.push("dest", self.settings.nodes[place].as_str());
@@ -248,7 +268,8 @@ impl Model {
 
     /// Somebody misses something of ours (5.7).
     fn asked_again(&mut self, from: usize, message: &Message) {
-        let (Some(first), Some(last)) = (message.decimal("firstseq"), message.decimal("lastseq")) else {
+        let (Some(first), Some(last)) = (message.decimal("firstseq"), message.decimal("lastseq"))
+        else {
             return;
         };
         if from == self.settings.local {
