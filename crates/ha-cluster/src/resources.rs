@@ -339,6 +339,16 @@ impl Core {
         self.send_resource(stable, None);
     }
 
+    /// An old word of ours goes out once more. The legacy takes what comes last for the latest one, so it is told what holds
+    /// now; one of ours knows better, and is not disturbed by it. In a standby a word is due anyway.
+    pub(crate) fn say_again(&mut self) {
+        let settled = self.rsc.state == RState::Stable && self.rsc.standby == Standby::Not;
+        let concerned = self.nice() && self.config.managed && !self.in_crowd();
+        if settled && concerned && !self.shutdown.in_progress() {
+            self.send_state();
+        }
+    }
+
     pub(crate) fn receive_resource(&mut self, source: &str, message: &Message) {
         self.retry_shutdown();
         if !self.config.managed || !self.nice() {
@@ -602,6 +612,8 @@ impl Core {
             self.rsc.ask_again = None;
         } else if due(self.rsc.ask_again) {
             self.ask_for_resources();
+            // A legacy node that has heard a first `starting` answers no second one, but waits for a word on what we hold.
+            self.send_state();
         } else {
             let wait = match self.rsc.word {
                 Word::Wanted => RETRY,

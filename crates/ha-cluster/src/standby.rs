@@ -300,6 +300,12 @@ impl Core {
         self.rsc.failback_asked = self.rsc.standby == Standby::Me;
     }
 
+    /// Asks the other to take its own groups, which nobody has.
+    pub(crate) fn offer_foreign(&mut self) {
+        self.rsc.standby_kind = Hold::FOREIGN;
+        self.send_standby(Hold::FOREIGN, "me");
+    }
+
     // ---- Groups that failed to start -----------------------------------------------------------------------------
 
     /// Some groups could not be started here and have been stopped again. The half of haresources that they belong to

@@ -250,7 +250,9 @@ impl Scenario {
         let mut random = Random::new(seed, 5);
         let side = random.index(2);
         let version = random.choose(&[Version::V2_1, Version::V3_0]);
-        let lag = Duration::from_millis(random.choose(&[0, 500]));
+        // Whoever has so short a dead time has made sure that his nodes are quick.
+        let most = scenario.settings.deadtime.min(Duration::from_secs(4)) / 8;
+        let lag = random.choose(&[Duration::ZERO, most]);
         scenario.legacy = vec![None; 2];
         scenario.legacy[side] = Some(LegacyNode { version, lag });
         scenario

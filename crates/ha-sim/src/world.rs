@@ -145,14 +145,15 @@ impl World {
             queue.plan(CLOCK_START + event.at, Happening::Begin(place));
         }
         queue.plan(CLOCK_START + scenario.quiet_from, Happening::Quiet);
+        let random = Random::new(scenario.seed, 2);
+        let mut network = Network::new(scenario.nodes, settings.media, random);
+        if scenario.legacy.iter().any(Option::is_some) {
+            network.keep_order();
+        }
         World {
             now: CLOCK_START,
             hosts,
-            network: Network::new(
-                scenario.nodes,
-                settings.media,
-                Random::new(scenario.seed, 2),
-            ),
+            network,
             queue,
             device_failures: vec![0; settings.devices.len()],
             random: Random::new(scenario.seed, 3),

@@ -359,7 +359,8 @@ impl World {
         let key = self.key(group);
         self.record_exec(host, &format!("ResourceManager status {key}"));
         if self.runs_there(host, group) {
-            return;
+            // It counts as ours, whoever started it; nobody is asked whether he has it, too.
+            return self.adopt_for_legacy(host, group);
         }
         let mut message = Message::new();
         if dont_ask {

@@ -60,8 +60,8 @@ use shutdown::Ending;
 /// Nodes are looked at, and communication is, so often (`wire-protocol.md` 6.3, 6.5, 6.6).
 const TICK: Duration = Duration::from_millis(250);
 
-/// What arrives in the first second after the start may wait that long.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// What arrives at the very start may wait for so many times the usual.
+const FIRST_LOOK: u32 = 2;
 
 /// Which of the two the model is; they differ in `wire-protocol.md` 14.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,11 +299,9 @@ impl Model {
                     let micros = u64::try_from(self.settings.lag.as_micros()).unwrap_or(0);
                     let lag =
                         Duration::from_micros(if late { self.random.below(micros) } else { 0 });
-                    // In its first second it often looks at nothing (all recordings of a start).
-                    let idle = match now < self.began + FIRST_LOOK && late {
-                        true => self.began + FIRST_LOOK,
-                        false => now,
-                    };
+                    // At first it often looks at nothing for a second (all recordings of a start).
+                    let first_look = self.began + self.settings.lag * FIRST_LOOK;
+                    let idle = if late { now.max(first_look) } else { now };
                     self.inbox_due = Some(idle + lag);
                 }
                 // Whoever was not scheduled for long finds time and input at once, and takes either first.
