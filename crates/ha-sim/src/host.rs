@@ -165,8 +165,10 @@ pub(crate) struct Host {
     pub(crate) next_child: u64,
     /// A shell that has written one piece of its message into the legacy's FIFO, and whether another one came between.
     pub(crate) fifo: Option<(u64, bool)>,
-    /// Messages lost there.
+    /// Messages that were lost there since the daemon was last started from the command line.
     pub(crate) lost_in_fifo: u32,
+    /// The legacy daemon executed itself anew in the midst of taking or giving something.
+    pub(crate) cut_short: bool,
     pub(crate) stalled_until: Option<Duration>,
     /// The beginning of the present stall.
     pub(crate) stalled_from: Duration,
@@ -203,6 +205,7 @@ impl Host {
             next_child: 0,
             fifo: None,
             lost_in_fifo: 0,
+            cut_short: false,
             stalled_until: None,
             stalled_from: Duration::ZERO,
             stalled_before: Duration::ZERO,

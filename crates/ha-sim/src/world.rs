@@ -295,6 +295,8 @@ impl World {
             self.script_ends(host, process, false);
         }
         if restart.is_none() {
+            self.hosts[host].lost_in_fifo = 0;
+            self.hosts[host].cut_short = false;
             for group in &mut self.hosts[host].groups {
                 group.left_behind = group.is_active();
             }

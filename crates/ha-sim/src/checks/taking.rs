@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ha_cluster::Hold;
 
-use super::Pairs;
+use super::{Pairs, excused};
 use crate::packet::Packet;
 use crate::plan::Scenario;
 use crate::seen::Seen;
@@ -162,6 +162,9 @@ impl Taking {
         for (other, machine) in world.hosts.iter().enumerate() {
             let state = machine.groups[group];
             if other == host || !state.is_active() || state.left_behind {
+                continue;
+            }
+            if excused::taking(world, other, group).is_some() {
                 continue;
             }
             let dead = core.view_of(&machine.name).is_some_and(|view| view.dead);

@@ -56,6 +56,7 @@ pub(crate) use machine::SCRIPT_LEAST;
 use peer::{Peer, Word};
 use resources::Resources;
 use shutdown::Ending;
+use standby::Standby;
 
 /// Nodes are looked at, and communication is, so often (`wire-protocol.md` 6.3, 6.5, 6.6).
 const TICK: Duration = Duration::from_millis(250);
@@ -412,6 +413,27 @@ impl Model {
         self.rsc.other_held
     }
 
+    /// It is letting go of something, which it does not claim any more.
+    pub(crate) fn is_releasing(&self) -> bool {
+        self.rsc.standby == Standby::Me || self.ending.is_releasing()
+    }
+
+    /// It has answered a request for a standby, or given away what it had, and waits for the other's word, for an hour.
+    pub(crate) fn waits_an_hour(&self) -> bool {
+        let answered = matches!(self.rsc.standby, Standby::Other | Standby::Done);
+        answered && self.rsc.standby_deadline.is_some() && self.children == 0
+    }
+
+    /// Its shutdown waits for a node that has died meanwhile.
+    pub(crate) fn hangs(&self) -> bool {
+        self.ending.hangs && self.ending.is_wanted()
+    }
+
+    /// Children run, or wait for others to end.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.children > 0 || !self.queue.is_empty()
+    }
+
     /// Nothing is under way and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_stable() && self.children == 0 && self.queue.is_empty() && !self.ending.is_wanted()
@@ -425,7 +447,7 @@ impl Model {
     /// Its state in one line.
     pub(crate) fn state(&self) -> String {
         format!(
-            "state {} holds {} other {} other stable {} standby {:?} {} children {} queued, {}",
+            "state {} holds {} other {} other stable {} standby {:?} {} children {} queued, takeover {}, deadline {:?}, {}",
             self.rsc.state,
             self.rsc.held,
             self.rsc.other_held,
@@ -433,6 +455,10 @@ impl Model {
             self.rsc.standby,
             self.children,
             self.queue.len(),
+            self.rsc.takeover_in_progress,
+            self.rsc
+                .standby_deadline
+                .map(|at| at.saturating_sub(self.now).as_secs() / 1000),
             if self.ending.is_wanted() {
                 "ending"
             } else {

@@ -25,6 +25,8 @@ impl Model {
         }
         if self.ending.is_wanted() {
             // Defect: in STABLE nothing follows, and a shutdown that waits for the dead one's word waits for an hour (2.7).
+            self.ending.hangs |=
+                self.settings.nice && self.rsc.state == STABLE && !self.rsc.other_stable;
             if !matches!(self.rsc.state, STABLE | SHUTDOWN) || !self.settings.nice {
                 self.retry_shutdown();
                 self.begin_shutdown();

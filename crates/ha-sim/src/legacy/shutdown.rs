@@ -42,11 +42,18 @@ pub(super) struct Ending {
     quick: bool,
     phase: Option<Phase>,
     retry: bool,
+    /// The node that it waits for died, and nobody told the predicate.
+    pub(super) hangs: bool,
 }
 
 impl Ending {
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted
+    }
+
+    /// Everything is being released at the moment.
+    pub(super) fn is_releasing(&self) -> bool {
+        self.phase == Some(Phase::Release)
     }
 
     pub(super) fn next(&self) -> Option<Duration> {

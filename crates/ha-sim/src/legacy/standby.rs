@@ -136,6 +136,7 @@ impl Model {
             self.rsc.other_stable = true;
             self.rsc.standby = Standby::Not;
             self.log("No reply to standby request.  Standby request cancelled.");
+            self.retry_shutdown();
         }
     }
 
