@@ -30,6 +30,8 @@ const FOREIGN_ORPHAN_WAIT: Duration = Duration::from_secs(10);
 pub(crate) struct Audit {
     orphaned: Option<Duration>,
     foreign_orphaned: Option<Duration>,
+    /// They were offered, and not taken.
+    foreign_offered: bool,
     foreign_conflict: Option<Duration>,
     local_conflict: Option<Duration>,
 }
@@ -85,6 +87,7 @@ impl Core {
                 self.rsc.audit.foreign_orphaned,
                 quiet && self.their_groups_are_orphaned(),
             ),
+            foreign_offered: self.rsc.audit.foreign_offered && self.their_groups_are_orphaned(),
             foreign_conflict: since(self.rsc.audit.foreign_conflict, quiet && foreign),
             local_conflict: since(self.rsc.audit.local_conflict, quiet && local),
         };
@@ -150,8 +153,9 @@ impl Core {
             self.rsc.audit.foreign_orphaned = None;
             if self.their_groups_are_orphaned() {
                 self.error("No one owns foreign resources!");
-                // A standby of what we do not hold: nothing is released, and the other acquires (3.6).
-                self.offer_foreign();
+                let again = std::mem::take(&mut self.rsc.audit.foreign_offered);
+                self.rsc.audit.foreign_offered = !again;
+                self.offer_foreign(again);
             }
         }
         let (mut set, (local_now, foreign_now)) = (Hold::NONE, self.conflicts());

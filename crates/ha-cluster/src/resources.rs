@@ -611,9 +611,12 @@ impl Core {
         if !self.waits_for_a_word() {
             self.rsc.ask_again = None;
         } else if due(self.rsc.ask_again) {
+            if self.rsc.word != Word::Wanted {
+                // A legacy node that has heard a first `starting` answers no second one, but waits for a word on what we
+                // hold. It comes first: a question that arrives after it still counts.
+                self.send_state();
+            }
             self.ask_for_resources();
-            // A legacy node that has heard a first `starting` answers no second one, but waits for a word on what we hold.
-            self.send_state();
         } else {
             let wait = match self.rsc.word {
                 Word::Wanted => RETRY,

@@ -167,6 +167,8 @@ pub(crate) struct Host {
     pub(crate) fifo: Option<(u64, bool)>,
     /// Messages that were lost there since the daemon was last started from the command line.
     pub(crate) lost_in_fifo: u32,
+    /// By group: the legacy holds it in legacy mode and has asked nobody.
+    pub(crate) unasked: Vec<Option<legacy::Unasked>>,
     /// The legacy daemon executed itself anew in the midst of taking or giving something.
     pub(crate) cut_short: bool,
     pub(crate) stalled_until: Option<Duration>,
@@ -205,6 +207,7 @@ impl Host {
             next_child: 0,
             fifo: None,
             lost_in_fifo: 0,
+            unasked: vec![None; groups],
             cut_short: false,
             stalled_until: None,
             stalled_from: Duration::ZERO,

@@ -339,6 +339,7 @@ impl World {
             Verb::Stop => {
                 machine.groups[group].activity = Activity::Stopped;
                 machine.groups[group].left_behind = false;
+                machine.unasked[group] = None;
                 self.seen.push(Seen::Released { host, group });
             }
         }

@@ -237,6 +237,7 @@ impl World {
         machine.waiting.clear();
         machine.stalled_until = None;
         machine.groups.fill(GroupState::STOPPED);
+        machine.unasked.fill(None);
         machine.back_after = None;
         self.seen.push(Seen::Crashed { host });
         self.plan_start(host, back_after, None);

@@ -294,6 +294,14 @@ impl World {
             self.hosts[host].failing_stops.fill(0);
             self.script_ends(host, process, false);
         }
+        if restart.is_some() && self.legacy(host).is_some() {
+            let machine = &mut self.hosts[host];
+            for (group, state) in machine.groups.iter().enumerate() {
+                if state.is_active() {
+                    machine.unasked[group].get_or_insert(legacy::Unasked::Anew);
+                }
+            }
+        }
         if restart.is_none() {
             self.hosts[host].lost_in_fifo = 0;
             self.hosts[host].cut_short = false;

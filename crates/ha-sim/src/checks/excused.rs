@@ -65,6 +65,12 @@ pub(crate) fn ownership(world: &World, group: usize) -> Option<&'static str> {
     if let Some(quirk) = runs_unsaid(world, host, group) {
         return Some(quirk);
     }
+    if !world.scenario.settings.nice()
+        && host.groups[group].is_active()
+        && let Some(unasked) = host.unasked[group]
+    {
+        return Some(unasked.quirk());
+    }
     let runs = host.groups[group].activity == Activity::Running;
     if !runs && (claims(world, host, group) || !world.scenario.settings.nice()) {
         if host.cut_short {
@@ -85,6 +91,10 @@ pub(crate) fn waiting(world: &World) -> Option<&'static str> {
     let model = legacy(world)?.model()?;
     if model.waits_an_hour() {
         return Some(HOUR);
+    }
+    let host = legacy(world)?;
+    if model.takes_over() && host.lost_in_fifo > 0 {
+        return Some(FIFO);
     }
     if model.hangs() {
         return Some(HANGS);

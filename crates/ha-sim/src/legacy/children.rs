@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ha_wire::Message;
 
-use super::{Held, Input, Program};
+use super::{Held, Input, Program, Unasked};
 use crate::host::{Activity, Host, Verb};
 use crate::world::{Happening, World};
 
@@ -286,6 +286,12 @@ impl World {
             Step::Take(group) => {
                 let key = self.key(group);
                 self.record_exec(host, &format!("ResourceManager takegroup {key}"));
+                if self.hosts[host]
+                    .model()
+                    .is_some_and(|model| model.buried_late())
+                {
+                    self.hosts[host].unasked[group].get_or_insert(Unasked::Late);
+                }
                 if self.runs_there(host, group) {
                     self.adopt_for_legacy(host, group);
                 } else {
@@ -360,10 +366,12 @@ impl World {
         self.record_exec(host, &format!("ResourceManager status {key}"));
         if self.runs_there(host, group) {
             // It counts as ours, whoever started it; nobody is asked whether he has it, too.
+            self.hosts[host].unasked[group].get_or_insert(Unasked::Found);
             return self.adopt_for_legacy(host, group);
         }
         let mut message = Message::new();
         if dont_ask {
+            self.hosts[host].unasked[group].get_or_insert(Unasked::NobodyActive);
             message.push("t", "ip-request-resp");
             message.push("dest", self.name(host));
             message.push("ipaddr", key);

@@ -123,7 +123,7 @@ impl World {
 
     fn exit_legacy(&mut self, host: usize, exit: Exit) {
         if let (Exit::Quick { .. }, Some(model)) = (exit, self.hosts[host].model()) {
-            self.hosts[host].cut_short |= model.is_busy();
+            self.hosts[host].cut_short |= model.is_busy() || !model.is_comm_up();
         }
         // Whatever of its children still runs is ended (`resource-protocol.md` 4.3).
         self.hosts[host].children.clear();

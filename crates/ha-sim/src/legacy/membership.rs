@@ -70,6 +70,7 @@ impl Model {
                 self.settings.nodes[from]
             ));
             self.node_died(from);
+            self.buried_late = true;
         }
         let peer = &mut self.peers[from];
         let changed = peer.status != word;
@@ -129,6 +130,7 @@ impl Model {
 
     fn node_died(&mut self, place: usize) {
         self.log(format!("node {}: is dead", self.settings.nodes[place]));
+        self.buried_late = false;
         self.peers[place].status = Word::Dead;
         if place == self.settings.local {
             self.log("No local heartbeat. Forcing restart.");

@@ -21,6 +21,7 @@
 //! | [`recovery`] | what follows from a death; fencing | `resource-protocol.md` 2.9, 5 |
 //! | [`shutdown`] | giving everything up, the end of the process, executing itself anew | `resource-protocol.md` 2.7, 3.5, 3.8, 3.9 |
 //! | [`notify`] | the queue in front of `rc.d` | `resource-protocol.md` 2.5 |
+//! | [`unasked`] | what it takes in legacy mode without anybody knowing | `resource-protocol.md` 2.10 |
 //! | [`machine`] | a process of the model on a machine | |
 //! | [`children`] | the child processes and their scripts on a machine | `resource-protocol.md` 1, 2.4.5 to 2.4.7, 2.5 |
 //!
@@ -40,6 +41,7 @@ mod sending;
 mod shutdown;
 mod standby;
 mod tracking;
+mod unasked;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -57,6 +59,7 @@ use peer::{Peer, Word};
 use resources::Resources;
 use shutdown::Ending;
 use standby::Standby;
+pub(crate) use unasked::Unasked;
 
 /// Nodes are looked at, and communication is, so often (`wire-protocol.md` 6.3, 6.5, 6.6).
 const TICK: Duration = Duration::from_millis(250);
@@ -238,6 +241,8 @@ pub(crate) struct Model {
     queue: VecDeque<Message>,
     /// By node: a reset that failed is tried again.
     resets: Vec<Option<Duration>>,
+    /// The last node that died was buried because its status was late.
+    buried_late: bool,
     ending: Ending,
 }
 
@@ -277,6 +282,7 @@ impl Model {
             children: 0,
             queue: VecDeque::new(),
             resets,
+            buried_late: false,
             ending: Ending::default(),
             settings,
         }
@@ -424,9 +430,19 @@ impl Model {
         answered && self.rsc.standby_deadline.is_some() && self.children == 0
     }
 
+    /// It waits for the last word of `mach_down`.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.rsc.takeover_in_progress && self.children == 0 && self.queue.is_empty()
+    }
+
     /// Its shutdown waits for a node that has died meanwhile.
     pub(crate) fn hangs(&self) -> bool {
         self.ending.hangs && self.ending.is_wanted()
+    }
+
+    /// The last node that died was buried because its status was late.
+    pub(crate) fn buried_late(&self) -> bool {
+        self.buried_late
     }
 
     /// Children run, or wait for others to end.
