@@ -460,7 +460,7 @@ impl Core {
             }
         }
         if out_of_date {
-            self.say_again();
+            self.old_word_went_out();
         }
     }
 

@@ -83,6 +83,8 @@ pub(crate) struct Resources {
     pub(crate) ask_again: Option<Duration>,
     /// Until then what is read may have been waiting since before the others declared us dead.
     pub(crate) old_words_until: Duration,
+    /// When what we hold is said once more, because an old word of ours went out again.
+    say_again: Option<Duration>,
     /// Whether what we know of the other may be out of date.
     pub(crate) word: Word,
     pub(crate) failback_retry: Option<Duration>,
@@ -124,6 +126,7 @@ impl Resources {
             first_acquisition_waits: false,
             ask_again: None,
             old_words_until: Duration::ZERO,
+            say_again: None,
             word: Word::Known,
             failback_retry: None,
             failback_asked: false,
@@ -340,8 +343,14 @@ impl Core {
     }
 
     /// An old word of ours goes out once more. The legacy takes what comes last for the latest one, so it is told what holds
-    /// now; one of ours knows better, and is not disturbed by it. In a standby a word is due anyway.
+    /// now, as soon as the old one has surely come.
+    pub(crate) fn old_word_went_out(&mut self) {
+        self.rsc.say_again = Some(self.now.mono + self.config.max_rexmit_delay);
+    }
+
+    /// One of ours knows better, and is not disturbed by it. In a standby a word is due anyway.
     pub(crate) fn say_again(&mut self) {
+        self.rsc.say_again = None;
         let settled = self.rsc.state == RState::Stable && self.rsc.standby == Standby::Not;
         let concerned = self.nice() && self.config.managed && !self.in_crowd();
         if settled && concerned && !self.shutdown.in_progress() {
@@ -550,6 +559,7 @@ impl Core {
         [
             first,
             rsc.ask_again,
+            rsc.say_again,
             rsc.standby_deadline,
             rsc.failback_retry,
             rsc.move_retry,
@@ -599,6 +609,9 @@ impl Core {
         }
         if due(self.rsc.standby_deadline) {
             self.standby_timed_out();
+        }
+        if due(self.rsc.say_again) {
+            self.say_again();
         }
         if due(self.rsc.failback_retry) {
             self.rsc.failback_retry = None;

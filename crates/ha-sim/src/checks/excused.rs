@@ -24,6 +24,10 @@ const FIFO: &str = "the legacy lost a message of its own in the FIFO (7.1)";
 /// The responder in OTHER, or whoever waits for the last word (2.4.4, 3.7).
 const HOUR: &str = "the legacy waits an hour for the end of a standby (3.7)";
 
+/// A message that comes late counts like a new one (`wire-protocol.md` 5.2, rule 9).
+const MISLED: &str =
+    "the legacy took an older word of ours that came late for the latest (wire-protocol.md 5.2)";
+
 /// 2.7
 const HANGS: &str = "a shutdown of the legacy waits for a node that has died (2.7)";
 
@@ -98,6 +102,9 @@ pub(crate) fn waiting(world: &World) -> Option<&'static str> {
     }
     if model.hangs() {
         return Some(HANGS);
+    }
+    if model.is_misled() && world.scenario.settings.nice() {
+        return Some(MISLED);
     }
     None
 }

@@ -243,6 +243,8 @@ pub(crate) struct Model {
     resets: Vec<Option<Duration>>,
     /// The last node that died was buried because its status was late.
     buried_late: bool,
+    /// The number of the other's newest word about resources, and of the one that was believed last.
+    words: (u64, u64),
     ending: Ending,
 }
 
@@ -283,6 +285,7 @@ impl Model {
             queue: VecDeque::new(),
             resets,
             buried_late: false,
+            words: (0, 0),
             ending: Ending::default(),
             settings,
         }
@@ -428,6 +431,11 @@ impl Model {
     pub(crate) fn waits_an_hour(&self) -> bool {
         let answered = matches!(self.rsc.standby, Standby::Other | Standby::Done);
         answered && self.rsc.standby_deadline.is_some() && self.children == 0
+    }
+
+    /// What it believed last of the other was overtaken by something newer, which it had believed before.
+    pub(crate) fn is_misled(&self) -> bool {
+        self.words.1 < self.words.0
     }
 
     /// It waits for the last word of `mach_down`.

@@ -56,6 +56,11 @@ impl Model {
     }
 
     fn dispatch(&mut self, from: usize, kind: &str, message: &Message) {
+        if from != self.settings.local && matches!(kind, "starting" | "resource" | "shutdone") {
+            // Quirk: whatever comes last is the latest word, although another one was sent after it.
+            let seq = message.hex("seq").unwrap_or(0);
+            self.words = (self.words.0.max(seq), seq);
+        }
         match kind {
             "status" => self.hear_status(from, message),
             "NS_ackmsg" => self.acknowledged(from, message),
@@ -127,6 +132,8 @@ impl Model {
                 peer.status_seq = 0;
                 peer.fresh = true;
                 peer.has_resources = true;
+                self.words = (0, 0);
+                let peer = &mut self.peers[from];
                 renumbers = true;
                 if self.settings.version == Version::V3_0 {
                     peer.last_seq = None;
