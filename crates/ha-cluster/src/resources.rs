@@ -580,7 +580,10 @@ impl Core {
         let silent =
             |node: &Node| node.status == Status::Active && (untold || node.resource_seq == 0);
         let told = self.peers().all(|node| !silent(node));
-        (told && self.is_free()).then(|| due.max(self.punctuality.judge_from))
+        // A node that is about to be reset may have taken everything when it heard us last; what follows its reset takes our
+        // groups, too.
+        let safe = !self.fencing.pending();
+        (told && safe && self.is_free()).then(|| due.max(self.punctuality.judge_from))
     }
 
     /// Nobody is letting go of anything at the moment.

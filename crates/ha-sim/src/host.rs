@@ -146,6 +146,9 @@ pub(crate) enum Waiting {
 pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) daemon: Option<Daemon>,
+    /// When it began, and when the release of everything did.
+    pub(crate) began: Duration,
+    pub(crate) releases_since: Option<Duration>,
     /// Number of the planned start that counts; another one was overtaken by something else.
     pub(crate) start_number: u64,
     /// A start is planned.
@@ -167,6 +170,8 @@ pub(crate) struct Host {
     pub(crate) fifo: Option<(u64, bool)>,
     /// Messages that were lost there since the daemon was last started from the command line.
     pub(crate) lost_in_fifo: u32,
+    /// By group: two children of the legacy have started or stopped it beside one another.
+    pub(crate) raced: Vec<bool>,
     /// By group: the legacy holds it in legacy mode and has asked nobody.
     pub(crate) unasked: Vec<Option<legacy::Unasked>>,
     /// The legacy daemon executed itself anew in the midst of taking or giving something.
@@ -193,6 +198,8 @@ impl Host {
         Host {
             name,
             daemon: None,
+            began: Duration::ZERO,
+            releases_since: None,
             start_number: 0,
             will_start: false,
             back_after: None,
@@ -207,6 +214,7 @@ impl Host {
             next_child: 0,
             fifo: None,
             lost_in_fifo: 0,
+            raced: vec![false; groups],
             unasked: vec![None; groups],
             cut_short: false,
             stalled_until: None,

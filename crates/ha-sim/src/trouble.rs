@@ -238,6 +238,7 @@ impl World {
         machine.stalled_until = None;
         machine.groups.fill(GroupState::STOPPED);
         machine.unasked.fill(None);
+        machine.raced.fill(false);
         machine.back_after = None;
         self.seen.push(Seen::Crashed { host });
         self.plan_start(host, back_after, None);

@@ -281,7 +281,10 @@ impl World {
             machine.wall_offset_of_disk = machine.wall_offset;
         }
         let stamp = self.stamp(host);
+        let now = self.now;
         let machine = &mut self.hosts[host];
+        machine.began = now;
+        machine.releases_since = None;
         machine.will_start = false;
         let generation = machine
             .generation_on_disk
@@ -305,6 +308,7 @@ impl World {
         if restart.is_none() {
             self.hosts[host].lost_in_fifo = 0;
             self.hosts[host].cut_short = false;
+            self.hosts[host].raced.fill(false);
             for group in &mut self.hosts[host].groups {
                 group.left_behind = group.is_active();
             }

@@ -18,6 +18,14 @@ const UNCLAIMED: &str =
 /// `heartbeat -r` ends the children that were about to take or to give, and keeps what it claims (3.9, 4.3).
 const CUT_SHORT: &str = "heartbeat -r of the legacy while it was taking or giving: it claims what it does not run (3.9)";
 
+/// `ip-request-resp` is ignored before communication is up, also the own one (2.4).
+const DEAF: &str =
+    "the legacy took over before communication was up, and did not hear its own children (2.4)";
+
+/// Its answer to `starting` does not say so (2.4.1).
+const SHUTS_DOWN: &str =
+    "the legacy shuts down, and tells whoever starts then only that it holds nothing (2.4.1)";
+
 /// Two writers at once (7.1).
 const FIFO: &str = "the legacy lost a message of its own in the FIFO (7.1)";
 
@@ -60,7 +68,19 @@ fn claims(world: &World, host: &Host, group: usize) -> bool {
 
 /// Our node takes a group that is active on this one.
 pub(crate) fn taking(world: &World, host: usize, group: usize) -> Option<&'static str> {
-    runs_unsaid(world, &world.hosts[host], group)
+    let machine = &world.hosts[host];
+    let unheard = || {
+        let since = machine.releases_since?;
+        let later = world
+            .hosts
+            .iter()
+            .any(|taker| taker.core().is_some() && taker.began > since);
+        (later && machine.model()?.shuts_down()).then_some(SHUTS_DOWN)
+    };
+    let raced = || machine.raced[group].then_some(UNCLAIMED);
+    runs_unsaid(world, machine, group)
+        .or_else(raced)
+        .or_else(unheard)
 }
 
 /// A group has no holder, or two.
@@ -83,6 +103,9 @@ pub(crate) fn ownership(world: &World, group: usize) -> Option<&'static str> {
         if host.lost_in_fifo > 0 {
             return Some(FIFO);
         }
+        if host.model().is_some_and(|model| model.was_deaf()) {
+            return Some(DEAF);
+        }
     }
     if !runs {
         return waiting(world);
@@ -99,6 +122,9 @@ pub(crate) fn waiting(world: &World) -> Option<&'static str> {
     let host = legacy(world)?;
     if model.takes_over() && host.lost_in_fifo > 0 {
         return Some(FIFO);
+    }
+    if model.takes_over() && model.was_deaf() {
+        return Some(DEAF);
     }
     if model.hangs() {
         return Some(HANGS);

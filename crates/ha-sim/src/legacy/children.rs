@@ -74,8 +74,17 @@ pub(crate) struct Child {
     /// The queue waits for it (NCHILD of `resource-protocol.md` 2.2).
     counts: bool,
     steps: VecDeque<Step>,
-    /// The resource script that it waits for.
+    /// The resource script that it waits for, and its group.
     process: Option<u64>,
+    at_work: Option<usize>,
+}
+
+impl Child {
+    /// It starts or stops the group, or is going to.
+    fn concerns(&self, group: usize) -> bool {
+        let does = |step: &Step| matches!(step, Step::Take(of) | Step::Give(of) | Step::Undo(of) if *of == group);
+        self.at_work == Some(group) || self.steps.iter().any(does)
+    }
 }
 
 impl Host {
@@ -127,6 +136,7 @@ impl World {
                 if set == Held::NONE { Vec::new() } else { steps }
             }
             Program::GiveUpAll => {
+                self.hosts[host].releases_since = Some(self.now);
                 let mut steps = vec![Step::Exec("ResourceManager listkeys .*".to_owned())];
                 // Also what is not held (1.7).
                 steps.extend(self.groups_of(host, Held::ALL).into_iter().map(Step::Give));
@@ -216,6 +226,7 @@ impl World {
             counts,
             steps: steps.into(),
             process: None,
+            at_work: None,
         });
         self.plan_step(host, id);
     }
@@ -286,11 +297,8 @@ impl World {
             Step::Take(group) => {
                 let key = self.key(group);
                 self.record_exec(host, &format!("ResourceManager takegroup {key}"));
-                if self.hosts[host]
-                    .model()
-                    .is_some_and(|model| model.buried_late())
-                {
-                    self.hosts[host].unasked[group].get_or_insert(Unasked::Late);
+                if let Some(why) = self.hosts[host].model().and_then(|model| model.buried()) {
+                    self.hosts[host].unasked[group].get_or_insert(why);
                 }
                 if self.runs_there(host, group) {
                     self.adopt_for_legacy(host, group);
@@ -390,10 +398,15 @@ impl World {
 
     /// Starts or stops a group; the child goes on when that has ended.
     fn call_for_child(&mut self, host: usize, id: u64, group: usize, verb: Verb) {
+        let concerns = |child: &Child| child.id != id && child.concerns(group);
+        if self.hosts[host].children.iter().any(concerns) {
+            self.hosts[host].raced[group] = true;
+        }
         let process = self.call_for_legacy(host, group, verb);
         let children = &mut self.hosts[host].children;
         if let Some(child) = children.iter_mut().find(|known| known.id == id) {
             child.process = Some(process);
+            child.at_work = Some(group);
         }
     }
 
@@ -410,6 +423,7 @@ impl World {
             .iter_mut()
             .find(|child| child.process == Some(process))?;
         child.process = None;
+        child.at_work = None;
         let id = child.id;
         if failed {
             // The whole group is stopped, and half a minute later everything foreign is offered, whatever it was that failed

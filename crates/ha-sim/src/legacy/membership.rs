@@ -5,7 +5,7 @@ use std::time::Duration;
 use ha_wire::Message;
 
 use super::peer::Word;
-use super::{Model, Version};
+use super::{Model, Unasked, Version};
 
 /// The own dead time is raised by so much at the start, and for so long (6.2).
 const START_RAISED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
@@ -70,7 +70,7 @@ impl Model {
                 self.settings.nodes[from]
             ));
             self.node_died(from);
-            self.buried_late = true;
+            self.buried = Some(Unasked::Late);
         }
         let peer = &mut self.peers[from];
         let changed = peer.status != word;
@@ -101,7 +101,7 @@ impl Model {
 
     // ---- Deaths ----------------------------------------------------------------------------------------------------
 
-    pub(super) fn look_at_nodes(&mut self) {
+    pub(super) fn look_at_nodes(&mut self, starved: bool) {
         let looked = std::mem::replace(&mut self.wall_looked, self.wall);
         if self.wall < looked {
             self.log("Clock jumped backwards. Compensating.");
@@ -115,6 +115,7 @@ impl Model {
             };
             if peer.status != Word::Dead && self.now.saturating_sub(peer.status_at) > patience {
                 self.node_died(place);
+                self.buried = starved.then_some(Unasked::Starved);
             }
         }
         // Quirk: all links have the patience of the node that is configured last (6.5).
@@ -130,7 +131,8 @@ impl Model {
 
     fn node_died(&mut self, place: usize) {
         self.log(format!("node {}: is dead", self.settings.nodes[place]));
-        self.buried_late = false;
+        self.buried = None;
+        self.burials[place] += 1;
         self.peers[place].status = Word::Dead;
         if place == self.settings.local {
             self.log("No local heartbeat. Forcing restart.");

@@ -241,8 +241,12 @@ pub(crate) struct Model {
     queue: VecDeque<Message>,
     /// By node: a reset that failed is tried again.
     resets: Vec<Option<Duration>>,
-    /// The last node that died was buried because its status was late.
-    buried_late: bool,
+    /// Why the last node that died was buried, if it was none of the usual reasons.
+    buried: Option<Unasked>,
+    /// By node: how often it was declared dead.
+    burials: Vec<u32>,
+    /// It has ignored a message of its own children, because communication was not up.
+    deaf: bool,
     /// The number of the other's newest word about resources, and of the one that was believed last.
     words: (u64, u64),
     ending: Ending,
@@ -284,7 +288,9 @@ impl Model {
             children: 0,
             queue: VecDeque::new(),
             resets,
-            buried_late: false,
+            buried: None,
+            burials: vec![0; settings.nodes.len()],
+            deaf: false,
             words: (0, 0),
             ending: Ending::default(),
             settings,
@@ -355,8 +361,9 @@ impl Model {
         }
         self.lower_dead_time();
         if self.next_tick <= self.now {
+            let starved = self.now > self.next_tick + TICK * 4;
             self.next_tick = self.now + TICK;
-            self.look_at_nodes();
+            self.look_at_nodes(starved);
             self.check_communication();
             self.check_takeover_timer();
             self.history.sample(self.now);
@@ -438,6 +445,16 @@ impl Model {
         self.words.1 < self.words.0
     }
 
+    /// It has ignored a message of its own children, because communication was not up.
+    pub(crate) fn was_deaf(&self) -> bool {
+        self.deaf
+    }
+
+    /// It releases everything, and answers `starting` as one that has just started.
+    pub(crate) fn shuts_down(&self) -> bool {
+        self.ending.is_releasing()
+    }
+
     /// It waits for the last word of `mach_down`.
     pub(crate) fn takes_over(&self) -> bool {
         self.rsc.takeover_in_progress && self.children == 0 && self.queue.is_empty()
@@ -448,9 +465,14 @@ impl Model {
         self.ending.hangs && self.ending.is_wanted()
     }
 
-    /// The last node that died was buried because its status was late.
-    pub(crate) fn buried_late(&self) -> bool {
-        self.buried_late
+    /// How often it has declared the node dead.
+    pub(crate) fn burials(&self, node: usize) -> u32 {
+        self.burials[node]
+    }
+
+    /// Why the last node that died was buried, if it was none of the usual reasons.
+    pub(crate) fn buried(&self) -> Option<Unasked> {
+        self.buried
     }
 
     /// Children run, or wait for others to end.

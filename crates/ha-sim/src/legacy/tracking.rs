@@ -69,7 +69,10 @@ impl Model {
             "repnodes" => self.nodes_told(),
             "shutdone" => self.hear_shutdone(from),
             // The rest only once communication is up (2.4).
-            _ if !self.comm_up => {}
+            _ if !self.comm_up => {
+                self.deaf |=
+                    from == self.settings.local && matches!(kind, "ip-request-resp" | "resource");
+            }
             "starting" => self.hear_starting(from),
             "resource" => self.hear_resource(from, message),
             "ask_resources" => self.hear_ask_resources(from, message),

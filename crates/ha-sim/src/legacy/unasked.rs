@@ -11,6 +11,9 @@ pub(crate) enum Unasked {
     NobodyActive,
     /// The process executed itself anew, and asks nobody (3.9).
     Anew,
+    /// The process did not run for long, took everybody for dead, and whoever had restarted meanwhile was no healed partition
+    /// (`docs/compatibility.md`).
+    Starved,
     /// 3.0.6 buried a node whose status was late, although it had just come (`wire-protocol.md` 6.4, step 4).
     Late,
 }
@@ -25,6 +28,9 @@ impl Unasked {
             Unasked::NobodyActive => "in legacy mode a returning node takes without asking (2.10)",
             Unasked::Anew => {
                 "in legacy mode a node keeps what it has after heartbeat -r, whoever has it too (3.9)"
+            }
+            Unasked::Starved => {
+                "in legacy mode a process that did not run buries everybody and keeps what it takes (6.6)"
             }
             Unasked::Late => {
                 "3.0.6 in legacy mode takes over from a node whose status was late (6.4)"
