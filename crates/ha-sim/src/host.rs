@@ -1,6 +1,6 @@
 //! One machine: a daemon with its core, a disk, scripts and what they have started, a calendar, and an operator.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -146,8 +146,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) daemon: Option<Daemon>,
-    /// When it began, and when the release of everything did.
-    pub(crate) began: Duration,
+    /// When the legacy began to release everything.
     pub(crate) releases_since: Option<Duration>,
     /// Number of the planned start that counts; another one was overtaken by something else.
     pub(crate) start_number: u64,
@@ -170,6 +169,12 @@ pub(crate) struct Host {
     pub(crate) fifo: Option<(u64, bool)>,
     /// Messages that were lost there since the daemon was last started from the command line.
     pub(crate) lost_in_fifo: u32,
+    /// When communication of our own daemon came up.
+    pub(crate) comm_up_at: Option<Duration>,
+    /// When each numbered word about resources of this process was sent first.
+    pub(crate) first_sent: BTreeMap<u64, Duration>,
+    /// By group: the legacy has asked for it in legacy mode, and was not answered.
+    pub(crate) asked: Vec<bool>,
     /// By group: two children of the legacy have started or stopped it beside one another.
     pub(crate) raced: Vec<bool>,
     /// By group: the legacy holds it in legacy mode and has asked nobody.
@@ -198,7 +203,6 @@ impl Host {
         Host {
             name,
             daemon: None,
-            began: Duration::ZERO,
             releases_since: None,
             start_number: 0,
             will_start: false,
@@ -214,6 +218,9 @@ impl Host {
             next_child: 0,
             fifo: None,
             lost_in_fifo: 0,
+            comm_up_at: None,
+            first_sent: BTreeMap::new(),
+            asked: vec![false; groups],
             raced: vec![false; groups],
             unasked: vec![None; groups],
             cut_short: false,

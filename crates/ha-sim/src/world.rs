@@ -281,9 +281,10 @@ impl World {
             machine.wall_offset_of_disk = machine.wall_offset;
         }
         let stamp = self.stamp(host);
-        let now = self.now;
         let machine = &mut self.hosts[host];
-        machine.began = now;
+        machine.comm_up_at = None;
+        machine.first_sent.clear();
+        machine.asked.fill(false);
         machine.releases_since = None;
         machine.will_start = false;
         let generation = machine
@@ -407,6 +408,9 @@ impl World {
             };
             if daemon.ended.is_empty() {
                 daemon.wake = core.next_deadline();
+                let up = core.is_comm_up().then_some(self.now);
+                let machine = &mut self.hosts[host];
+                machine.comm_up_at = machine.comm_up_at.or(up);
                 break;
             }
             for (id, outcome) in std::mem::take(&mut daemon.ended) {
@@ -520,7 +524,13 @@ impl World {
                     Some(daemon) => daemon.generation,
                     None => return,
                 };
-                let packet = Rc::new(Packet::new(host, generation, self.now, payload));
+                let mut packet = Packet::new(host, generation, self.now, payload);
+                if let (true, Some(seq)) = (packet.resources, packet.seq) {
+                    // What is sent again is as old as it was.
+                    let first = self.hosts[host].first_sent.entry(seq).or_insert(self.now);
+                    packet.sent = *first;
+                }
+                let packet = Rc::new(packet);
                 if packet.resources {
                     self.tell(host, || format!("-> {}", packet.summary()));
                 }

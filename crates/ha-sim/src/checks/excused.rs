@@ -13,7 +13,7 @@ const LEFT_BEHIND: &str =
 
 /// Children of one daemon lock nothing: what one gives away another one starts (2.5; `docs/compatibility.md`).
 const UNCLAIMED: &str =
-    "the legacy runs a group that it does not claim: two of its children did as they liked (2.5)";
+    "two children of the legacy started and stopped one group beside one another (2.5)";
 
 /// `heartbeat -r` ends the children that were about to take or to give, and keeps what it claims (3.9, 4.3).
 const CUT_SHORT: &str = "heartbeat -r of the legacy while it was taking or giving: it claims what it does not run (3.9)";
@@ -25,6 +25,12 @@ const DEAF: &str =
 /// Its answer to `starting` does not say so (2.4.1).
 const SHUTS_DOWN: &str =
     "the legacy shuts down, and tells whoever starts then only that it holds nothing (2.4.1)";
+
+/// Whoever asks while it gives something away hears that it is stable (2.4.1; `docs/compatibility.md`).
+const BOASTS: &str = "the legacy called itself stable while it still let go of groups (2.4.1)";
+
+/// It asks once, and waits (2.10).
+const ASKED_ONCE: &str = "in legacy mode the legacy asks once for a group, and its question or the answer was lost (2.10)";
 
 /// Two writers at once (7.1).
 const FIFO: &str = "the legacy lost a message of its own in the FIFO (7.1)";
@@ -70,17 +76,25 @@ fn claims(world: &World, host: &Host, group: usize) -> bool {
 pub(crate) fn taking(world: &World, host: usize, group: usize) -> Option<&'static str> {
     let machine = &world.hosts[host];
     let unheard = || {
-        let since = machine.releases_since?;
-        let later = world
-            .hosts
-            .iter()
-            .any(|taker| taker.core().is_some() && taker.began > since);
-        (later && machine.model()?.shuts_down()).then_some(SHUTS_DOWN)
+        let shuts_down = machine.model()?.shuts_down();
+        taking_after_crash(world, host).filter(|_| shuts_down)
     };
+    let boasts = || machine.model()?.boasts().then_some(BOASTS);
     let raced = || machine.raced[group].then_some(UNCLAIMED);
     runs_unsaid(world, machine, group)
         .or_else(raced)
         .or_else(unheard)
+        .or_else(boasts)
+}
+
+/// Our node takes a group of a legacy one that crashed.
+pub(crate) fn taking_after_crash(world: &World, host: usize) -> Option<&'static str> {
+    let since = world.hosts[host].releases_since?;
+    let takers = world.hosts.iter().filter(|taker| taker.core().is_some());
+    let later = takers
+        .flat_map(|taker| taker.comm_up_at)
+        .any(|up| up > since);
+    later.then_some(SHUTS_DOWN)
 }
 
 /// A group has no holder, or two.
@@ -97,6 +111,12 @@ pub(crate) fn ownership(world: &World, group: usize) -> Option<&'static str> {
     }
     let runs = host.groups[group].activity == Activity::Running;
     if !runs && (claims(world, host, group) || !world.scenario.settings.nice()) {
+        if host.raced[group] {
+            return Some(UNCLAIMED);
+        }
+        if host.asked[group] && !world.scenario.settings.nice() {
+            return Some(ASKED_ONCE);
+        }
         if host.cut_short {
             return Some(CUT_SHORT);
         }

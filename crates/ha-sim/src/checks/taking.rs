@@ -209,7 +209,8 @@ impl Taking {
             let death = *deaths.get(host, holder.host);
             let earlier = death.is_some_and(|at| at <= asked && asked <= holder.since);
             let begun = mutual || earlier || self.goes_on(world, host, group, holder.host, asked);
-            if !told_dead && !came_back && !begun {
+            let excused = excused::taking_after_crash(world, holder.host).is_some();
+            if !told_dead && !came_back && !begun && !excused {
                 return Err(format!(
                     "{} takes {key} of {}, which crashed {} ms ago, without having declared it dead",
                     taker.name,

@@ -297,6 +297,7 @@ impl World {
             Step::Take(group) => {
                 let key = self.key(group);
                 self.record_exec(host, &format!("ResourceManager takegroup {key}"));
+                self.hosts[host].asked[group] = false;
                 if let Some(why) = self.hosts[host].model().and_then(|model| model.buried()) {
                     self.hosts[host].unasked[group].get_or_insert(why);
                 }
@@ -386,6 +387,7 @@ impl World {
             message.push("weown", "yes");
             message.push("ok", "OK");
         } else {
+            self.hosts[host].asked[group] = true;
             message.push("t", "ip-request");
             message.push("ipaddr", key);
         }

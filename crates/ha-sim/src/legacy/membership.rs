@@ -132,7 +132,9 @@ impl Model {
     fn node_died(&mut self, place: usize) {
         self.log(format!("node {}: is dead", self.settings.nodes[place]));
         self.buried = None;
-        self.burials[place] += 1;
+        if self.peers[place].status != Word::Dead {
+            self.burials[place] += 1;
+        }
         self.peers[place].status = Word::Dead;
         if place == self.settings.local {
             self.log("No local heartbeat. Forcing restart.");

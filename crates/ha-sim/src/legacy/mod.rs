@@ -247,6 +247,8 @@ pub(crate) struct Model {
     burials: Vec<u32>,
     /// It has ignored a message of its own children, because communication was not up.
     deaf: bool,
+    /// It has called itself stable in the midst of giving something away.
+    boasts: bool,
     /// The number of the other's newest word about resources, and of the one that was believed last.
     words: (u64, u64),
     ending: Ending,
@@ -256,14 +258,11 @@ impl Model {
     /// A process that begins.
     pub(crate) fn new(settings: Settings, now: Duration, wall: u64) -> Model {
         let mut random = Random::new(settings.seed, 11);
-        let peers: Vec<Peer> = settings
-            .nodes
-            .iter()
-            .map(|name| {
-                let trigger = random.below(10);
-                Peer::new(name, now, settings.deadtime, settings.media, trigger)
-            })
-            .collect();
+        let mut peer = |_: &String| {
+            let trigger = random.below(10);
+            Peer::new(now, settings.deadtime, settings.media, trigger)
+        };
+        let peers: Vec<Peer> = settings.nodes.iter().map(&mut peer).collect();
         let resets = vec![None; peers.len()];
         let rsc = Resources::new(&settings);
         Model {
@@ -291,6 +290,7 @@ impl Model {
             buried: None,
             burials: vec![0; settings.nodes.len()],
             deaf: false,
+            boasts: false,
             words: (0, 0),
             ending: Ending::default(),
             settings,
@@ -424,11 +424,6 @@ impl Model {
         self.rsc.held
     }
 
-    /// What it believes that the other holds.
-    pub(crate) fn other_held(&self) -> Held {
-        self.rsc.other_held
-    }
-
     /// It is letting go of something, which it does not claim any more.
     pub(crate) fn is_releasing(&self) -> bool {
         self.rsc.standby == Standby::Me || self.ending.is_releasing()
@@ -448,6 +443,11 @@ impl Model {
     /// It has ignored a message of its own children, because communication was not up.
     pub(crate) fn was_deaf(&self) -> bool {
         self.deaf
+    }
+
+    /// It has called itself stable in the midst of what it is giving away.
+    pub(crate) fn boasts(&self) -> bool {
+        self.boasts && self.rsc.standby == Standby::Me
     }
 
     /// It releases everything, and answers `starting` as one that has just started.

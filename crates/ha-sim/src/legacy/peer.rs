@@ -35,7 +35,6 @@ impl Word {
 }
 
 pub(super) struct Peer {
-    pub(super) name: String,
     pub(super) uuid: [u8; 16],
     pub(super) status: Word,
     /// Something of it was heard since it was declared dead last.
@@ -48,8 +47,6 @@ pub(super) struct Peer {
     pub(super) last_seq: Option<u64>,
     /// Numbers that are missing, and when each is asked for next.
     pub(super) missing: BTreeMap<u64, Option<Duration>>,
-    /// A restart or a healed partition was seen in a status (5.2, rules 5 and 10).
-    pub(super) renumbers: bool,
     /// What it has acknowledged of ours.
     pub(super) acked: u64,
     pub(super) ack_trigger: u64,
@@ -68,15 +65,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(
-        name: &str,
-        now: Duration,
-        deadtime: Duration,
-        media: usize,
-        ack_trigger: u64,
-    ) -> Peer {
+    pub(super) fn new(now: Duration, deadtime: Duration, media: usize, ack_trigger: u64) -> Peer {
         Peer {
-            name: name.to_owned(),
             uuid: [0; 16],
             status: Word::Init,
             heard: false,
@@ -84,7 +74,6 @@ impl Peer {
             generation: 0,
             last_seq: None,
             missing: BTreeMap::new(),
-            renumbers: false,
             acked: 0,
             ack_trigger,
             status_ts: 0,

@@ -98,6 +98,8 @@ impl Model {
 
     /// The daemon's own announcement.
     pub(super) fn announce(&mut self, stable: bool, info: Option<&str>) {
+        // Quirk: whoever asks while groups are being given away hears that we are stable, and hold no more of them.
+        self.boasts |= stable && self.rsc.standby == Standby::Me && self.children > 0;
         let mut message = Message::new();
         message.push("t", "resource");
         message.push("rsc_hold", self.rsc.held.word());

@@ -143,6 +143,7 @@ impl Model {
     /// The giver's child (2.4.6). `done` is said even if a group could not be stopped.
     fn give_standby(&mut self, set: Held) {
         self.rsc.other_stable = false;
+        self.boasts = false;
         self.rsc.held = self.rsc.held.without(set);
         self.announce(false, Some("standby"));
         let done = asking(set, "done");
