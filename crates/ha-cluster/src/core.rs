@@ -207,6 +207,9 @@ impl Core {
             node.last_status = self.now.mono;
         }
         self.raise_grace(START_GRACE);
+        if self.in_crowd() && !self.config.auto_failback.nice() {
+            self.warn("auto_failback legacy knows two nodes only: with more it is on");
+        }
         self.set_own_status(Status::Up);
         self.send_status();
         self.introduce_to_crowd();

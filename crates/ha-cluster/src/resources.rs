@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::mutation::{Mutation, broken};
 use crate::node::{Node, Status};
 use crate::throttle::Cause;
-use crate::{Config, FailedGroup, Hold, Level};
+use crate::{AutoFailback, Config, FailedGroup, Hold, Level};
 
 /// How long a node waits before its first acquisition when nobody tells it that it may (TAKEOVER_TIME).
 const FIRST_ACQUISITION_WAIT: Duration = Duration::from_secs(10);
@@ -145,13 +145,19 @@ impl Resources {
 }
 
 impl Core {
-    /// Coordinated mode: `auto_failback on` or `off`.
+    /// Coordinated mode: `auto_failback on` or `off`. With more than two nodes `legacy` is `on`: a node that takes what
+    /// is its own without asking, and tells nobody, cannot be one of several.
     pub(crate) fn nice(&self) -> bool {
-        self.config.auto_failback.nice()
+        self.config.auto_failback.nice() || self.legacy_among_several()
     }
 
-    fn auto(&self) -> bool {
-        self.config.auto_failback.auto()
+    /// Groups go home by themselves.
+    pub(crate) fn auto(&self) -> bool {
+        self.config.auto_failback.auto() || self.legacy_among_several()
+    }
+
+    fn legacy_among_several(&self) -> bool {
+        self.config.auto_failback == AutoFailback::Legacy && self.config.managed && self.is_crowd()
     }
 
     /// What a process that is executed in our place finds here; none if we have not begun to take anything, so that it

@@ -138,7 +138,7 @@ impl Core {
             (Standby::Done, _, true) if info == "done" => {
                 self.standby_over();
                 self.info(format!("Standby resource acquisition done [{kind}]."));
-                if self.config.auto_failback.auto() {
+                if self.auto() {
                     self.local_work_done("auto_failback");
                 }
                 self.rsc.ihold = self.rsc.ihold.with(kind.mirror());
@@ -296,7 +296,7 @@ impl Core {
     pub(crate) fn try_failback(&mut self) {
         // Who claims its own groups already needs none of ours back; two claims are for the audit to settle.
         let lacks_its_own = self.rsc.ihold.foreign && !self.rsc.ohold.local;
-        let wanted = self.rsc.needs_failback && lacks_its_own && self.config.auto_failback.auto();
+        let wanted = self.rsc.needs_failback && lacks_its_own && self.auto();
         if self.shutdown.in_progress() || !wanted {
             self.rsc.needs_failback = false;
             self.rsc.failback_retry = None;

@@ -96,6 +96,8 @@ pub fn environment(
         } => {
             variables.set("HA_OSTATUS", own_status);
             variables.set_if(nice, "HA_NICEFAILBACK", "yes");
+            // Whether a peer may be asked is not for the peer to say.
+            variables.0.remove(&OsString::from("HA_DONTASK"));
         }
     }
     variables.0
@@ -338,6 +340,7 @@ mod tests {
             ("hg", "field"),
             ("FUNCS", "/tmp/evil"),
             ("NICEFAILBACK", "yes"),
+            ("DONTASK", "yes"),
             ("LOGFACILITY", "x"),
         ]);
         let settings = Settings {
@@ -353,6 +356,7 @@ mod tests {
         assert_eq!(get(&variables, "HA_hg").unwrap(), "field");
         assert_eq!(get(&variables, "HA_FUNCS").unwrap(), "/etc/ha.d/shellfuncs");
         assert_eq!(get(&variables, "HA_NICEFAILBACK"), None);
+        assert_eq!(get(&variables, "HA_DONTASK"), None);
         assert_eq!(get(&variables, "HA_LOGFACILITY"), None);
     }
 

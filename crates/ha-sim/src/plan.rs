@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ha_cluster::{AutoFailback, Hold};
+use ha_cluster::Hold;
 
 use crate::legacy::{LegacyNode, Version};
 use crate::random::Random;
@@ -200,11 +200,7 @@ impl Scenario {
     /// The scenario of a seed.
     pub fn draw(nodes: usize, seed: u64) -> Scenario {
         let mut random = Random::new(seed, 1);
-        let mut settings = Settings::draw(nodes, &mut random);
-        if nodes > 2 && settings.failback == AutoFailback::Legacy {
-            // Without announcements several others cannot be told apart (`resource-protocol.md` 2.11).
-            settings.failback = AutoFailback::Off;
-        }
+        let settings = Settings::draw(nodes, &mut random);
         let patience = millis(settings.initdead);
         let starts = (0..nodes)
             .map(|_| match random.below(3) {

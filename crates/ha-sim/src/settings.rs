@@ -128,9 +128,10 @@ impl Settings {
         keys(method, b"a guess")
     }
 
-    /// Coordinated mode.
+    /// Coordinated mode. `legacy` is `on` with more than two nodes, each of which has a group.
     pub fn nice(&self) -> bool {
-        self.failback != AutoFailback::Legacy
+        let several = self.groups.iter().any(|group| group.home > 1);
+        self.failback != AutoFailback::Legacy || several
     }
 }
 

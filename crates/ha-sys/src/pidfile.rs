@@ -5,7 +5,7 @@
 //! shutdown; scripts know the difference between "no file" and "stale file".
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,14 +52,24 @@ fn executable(process: &str) -> Option<PathBuf> {
 }
 
 fn read_pid(path: &Path) -> Option<u32> {
-    let text = fs::read_to_string(path).ok()?;
-    // Like the legacy's scanf: leading white space, then a number; what follows does not matter.
-    let digits: String = text
-        .trim_start()
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    digits.parse().ok().filter(|pid| *pid > 0)
+    /// Whatever lies there instead of a pid file is not read as a whole.
+    const LENGTH_MAX: u64 = 64;
+    let mut head = Vec::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(LENGTH_MAX).read_to_end(&mut head).ok()?;
+    parse(&head)
+}
+
+/// The pid in the content of a pid file. Like the legacy's scanf: leading white space, then a number; what follows does
+/// not matter. Never 0, nor more than a pid can be, which `kill(2)` would take for many processes.
+pub fn parse(content: &[u8]) -> Option<u32> {
+    let digits = content.trim_ascii_start();
+    let end = digits
+        .iter()
+        .position(|octet| !octet.is_ascii_digit())
+        .unwrap_or(digits.len());
+    let number: i32 = std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()?;
+    u32::try_from(number).ok().filter(|pid| *pid > 0)
 }
 
 /// Why the pid file could not be written.

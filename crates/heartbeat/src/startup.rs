@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::io::{PipeWriter, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -105,12 +106,25 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
         );
         return ExitCode::SUCCESS;
     }
+    let mut born = None;
     let former = if restarted {
         None
     } else {
-        match daemon::daemonise() {
-            Ok(Side::Parent) => return ExitCode::SUCCESS,
-            Ok(Side::Daemon) => Some(own),
+        let detached = std::io::pipe().and_then(|(ended, alive)| {
+            let side = daemon::daemonise()?;
+            Ok((side, ended, alive))
+        });
+        match detached {
+            Ok((Side::Parent, mut ended, alive)) => {
+                drop(alive);
+                // Nothing is ever written; whatever there is to know, the end of it is all that was waited for.
+                let _ = ended.read(&mut [0]);
+                return ExitCode::SUCCESS;
+            }
+            Ok((Side::Daemon, _, alive)) => {
+                born = Some(alive);
+                Some(own)
+            }
             Err(error) => {
                 logger.log(
                     Priority::Error,
@@ -128,6 +142,7 @@ pub(crate) fn start(options: &Options, program: &str) -> ExitCode {
         stamps,
         logger,
         former,
+        born,
     };
     launch.run()
 }
@@ -209,6 +224,9 @@ struct Launch<'a> {
     logger: Logger,
     /// The process that we were before we detached.
     former: Option<u32>,
+    /// Closed when there is a pid file and signals do no harm any more, or by our end. Until then whoever has started us
+    /// waits, so that the next command finds us.
+    born: Option<PipeWriter>,
 }
 
 impl Launch<'_> {
@@ -265,6 +283,7 @@ impl Launch<'_> {
         // Blocked before the log's thread starts, which must not take them.
         let signals = SignalSource::new(&SIGNALS)
             .map_err(|error| format!("signals: {}", errno_text(&error)))?;
+        drop(self.born.take());
         if let Err(error) = self.logger.run_in_background() {
             self.logger.log(
                 Priority::Warn,

@@ -295,6 +295,24 @@ fn files_signals_and_the_second_start() {
     );
 }
 
+/// The command that had started it was back before there was a pid file: a stop that followed at once said that heartbeat
+/// was stopped already, and a reload killed it.
+#[test]
+fn commands_right_after_the_start_find_the_daemon() {
+    let Some(text) = host(
+        r#"start() { hb >/dev/null 2>&1 </dev/null; hb -s >/dev/null; echo status=$?; }
+        for round in 1 2 3 4 5; do
+            start; kill -9 $(pid); until_true '! hb -s > /dev/null'
+        done
+        start; hb -r >/dev/null 2>&1; echo reload=$?; hb -s >/dev/null; echo status=$?
+        hb -k; echo kill=$?; hb -s >/dev/null; echo status=$?"#,
+    ) else {
+        return;
+    };
+    let wanted = "status=0\n".repeat(6) + "reload=0\nstatus=0\nkill=0\nstatus=1\n";
+    assert_eq!(text, wanted);
+}
+
 /// The legacy exits on a broken authkeys and dies in its re-exec on a broken ha.cf.
 #[test]
 fn a_bare_hangup_with_broken_files_changes_nothing() {

@@ -20,6 +20,10 @@ const WAITING_MAX: usize = 256;
 /// long, deaf to everything; this one goes on listening.
 const SETTLING: Duration = Duration::from_secs(10);
 
+/// How long an answer to the second question may take when nobody waited for it. A daemon of the legacy answers each
+/// question of its ipfail after up to a keepalive, so that a count takes several.
+const LATE_ANSWER: Duration = Duration::from_secs(10);
+
 /// The legacy numbers its timers from here on and says the number when it stops one.
 const FIRST_TIMER: u32 = 3;
 
@@ -83,6 +87,8 @@ struct Giveup {
     timer: u32,
     /// The other side was told a second time; an answer is waited for until `at`.
     asked_again: bool,
+    /// It has answered, and so nothing is waited for.
+    answered: bool,
 }
 
 /// One ipfail, from the sign-on to its end.
@@ -102,6 +108,12 @@ pub struct Ipfail {
     postponed: bool,
     /// When the other side is told our count again, after it settled.
     retry: Option<Duration>,
+    /// Everything was given up although the other side had not answered the second time. Until then what it answers is no
+    /// reason to do it once more.
+    answer_owed: Option<Duration>,
+    /// Both saw as much while resources moved here. Then it is looked again whether they are at rest, so that what is
+    /// foreign goes home all the same (the legacy forgets it).
+    weigh_again: Option<Duration>,
     actions: VecDeque<Action>,
 }
 
@@ -120,6 +132,8 @@ impl Ipfail {
             timers: FIRST_TIMER,
             postponed: false,
             retry: None,
+            answer_owed: None,
+            weigh_again: None,
             actions: VecDeque::new(),
         };
         if us.is_empty() {
@@ -154,7 +168,11 @@ impl Ipfail {
             return None;
         }
         let giveup = self.giveup.map(|giveup| giveup.at);
-        giveup.into_iter().chain(self.retry).min()
+        giveup
+            .into_iter()
+            .chain(self.retry)
+            .chain(self.weigh_again)
+            .min()
     }
 
     /// The next thing to do, if any.
@@ -197,7 +215,9 @@ impl Ipfail {
                 self.log(Level::Info, "Giving up foreign resources (auto_failback).");
                 self.schedule(now, Set::Foreign);
             }
-            Doing::WeighingFailback => {}
+            Doing::WeighingFailback => {
+                self.weigh_again = Some(now.saturating_add(self.delay()));
+            }
             Doing::GivingUp(set) => {
                 self.postponed = !at_rest(&answer);
                 if !self.postponed {
@@ -221,6 +241,9 @@ impl Ipfail {
             } else if self.retry.is_some_and(|at| at <= now) {
                 self.retry = None;
                 self.walk(Purpose::Tell);
+            } else if self.weigh_again.is_some_and(|at| at <= now) {
+                self.weigh_again = None;
+                self.ask(Doing::WeighingFailback, Question::Resources);
             } else {
                 return;
             }
@@ -258,6 +281,10 @@ impl Ipfail {
                 self.log(Level::Debug, "Got asked for num_ping.");
                 self.walk(Purpose::Compare(theirs));
             }
+            Event::YouAreDead if self.answer_owed.take().is_some_and(|end| now < end) => self.log(
+                Level::Debug,
+                "The other side says so too, after everything was given up.",
+            ),
             Event::YouAreDead => {
                 self.log(
                     Level::Info,
@@ -352,6 +379,8 @@ impl Ipfail {
     }
 
     fn counted(&mut self, now: Duration, purpose: Purpose, pings: u32) {
+        // What was counted is another reason, and who sees as much looks again.
+        self.weigh_again = None;
         match purpose {
             Purpose::FindPeer => self.peer_found(),
             Purpose::NodeDied if pings > 0 => self.log(Level::Info, "NS: We are still alive!"),
@@ -386,6 +415,7 @@ impl Ipfail {
     }
 
     fn tell(&mut self, pings: u32) {
+        self.answer_owed = None;
         self.log(Level::Info, "Asking other side for ping node count.");
         self.send_to_peer(|us, peer| outgoing::ping_count(us, peer, pings));
         self.log(Level::Debug, "Message [num_ping] sent.");
@@ -393,6 +423,7 @@ impl Ipfail {
 
     /// Both see as much. Nobody has a reason to give anything up, except what is at home on the other side.
     fn balanced(&mut self) {
+        self.answer_owed = None;
         self.log(Level::Info, "Ping node count is balanced.");
         self.send_to_peer(outgoing::abort_giveup);
         self.log(Level::Debug, "Abort message sent.");
@@ -407,11 +438,13 @@ impl Ipfail {
 
     /// A later reason replaces an earlier one and begins a new delay, unless it is the answer that was waited for.
     fn schedule(&mut self, now: Duration, set: Set) {
+        self.weigh_again = None;
         if let Some(giveup) = &mut self.giveup
             && giveup.asked_again
             && giveup.set == set
         {
             giveup.at = now;
+            giveup.answered = true;
             return;
         }
         let delay = self.delay();
@@ -420,6 +453,7 @@ impl Ipfail {
             at: now.saturating_add(delay),
             timer: self.timers,
             asked_again: false,
+            answered: false,
         });
         self.timers = self.timers.wrapping_add(1);
         let text = format!("Delayed giveup in {} seconds.", delay.as_secs());
@@ -437,6 +471,8 @@ impl Ipfail {
             return;
         }
         self.giveup = None;
+        self.answer_owed =
+            (giveup.asked_again && !giveup.answered).then(|| now.saturating_add(LATE_ANSWER));
         self.log(Level::Info, "giveup() called (timeout worked)");
         self.ask(Doing::GivingUp(giveup.set), Question::Resources);
     }

@@ -32,7 +32,7 @@ mod places;
 mod remarks;
 #[cfg(test)]
 mod scratch;
-mod smtp;
+pub mod smtp;
 mod snapshot;
 mod startup;
 mod worker;

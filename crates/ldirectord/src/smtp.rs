@@ -3,21 +3,25 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lvs_director::Mail;
 
 use crate::mail;
 
-/// For the connection, and for each answer.
+/// For the connection, and for the next piece of an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For all answers together: a host that drips is not waited for.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(120);
 
 /// An answer may be no longer.
 const ANSWER_MAX: u64 = 16 * 1024;
 
 /// Why the mail host did not take it.
 #[derive(Debug)]
-pub(crate) enum SmtpError {
+pub enum SmtpError {
+    /// The connection failed.
     Io(io::Error),
     /// It said so.
     Refused(String),
@@ -51,10 +55,26 @@ pub(crate) fn send(
     now: u64,
 ) -> Result<(), SmtpError> {
     let stream = connect(host, port)?;
-    let mut session = Session {
-        input: BufReader::new(stream.try_clone()?),
-        output: stream,
-    };
+    let input = BufReader::new(Hurried {
+        stream: stream.try_clone()?,
+        end: Instant::now() + PATIENCE_IN_ALL,
+    });
+    converse(input, stream, sender, own_name, mail, now)
+}
+
+/// The conversation with a mail host, which begins. `now` is seconds since 1970, for the date of the mail.
+///
+/// # Errors
+/// Reading or writing failed, or the host refused.
+pub fn converse(
+    input: impl BufRead,
+    output: impl Write,
+    sender: &str,
+    own_name: &str,
+    mail: &Mail,
+    now: u64,
+) -> Result<(), SmtpError> {
+    let mut session = Session { input, output };
     session.expect('2')?;
     let name = mail::one_line(own_name);
     if session.command(&format!("EHLO {name}"), '2').is_err() {
@@ -78,7 +98,6 @@ fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     for address in (host, port).to_socket_addrs()?.take(4) {
         match TcpStream::connect_timeout(&address, PATIENCE) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(PATIENCE))?;
                 stream.set_write_timeout(Some(PATIENCE))?;
                 return Ok(stream);
             }
@@ -88,12 +107,29 @@ fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-struct Session {
-    input: BufReader<TcpStream>,
-    output: TcpStream,
+/// A connection from which is read until a certain time, however little comes at a time.
+struct Hurried {
+    stream: TcpStream,
+    end: Instant,
 }
 
-impl Session {
+impl Read for Hurried {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left.min(PATIENCE)))?;
+        self.stream.read(buffer)
+    }
+}
+
+struct Session<I, O> {
+    input: I,
+    output: O,
+}
+
+impl<I: BufRead, O: Write> Session<I, O> {
     fn command(&mut self, command: &str, wanted: char) -> Result<(), SmtpError> {
         self.output.write_all(format!("{command}\r\n").as_bytes())?;
         self.expect(wanted)
@@ -131,14 +167,15 @@ fn path(address: &str) -> String {
     clean.chars().filter(|c| !"<> ".contains(*c)).collect()
 }
 
-/// Lines end with CRLF, a dot at their beginning is doubled, and a lone dot ends the whole.
+/// Lines end with CRLF, a dot at their beginning is doubled, and a lone dot ends the whole. A carriage return elsewhere,
+/// which some hosts take for the end of a line, is a blank.
 fn dotted(text: &str) -> String {
     let mut dotted = String::with_capacity(text.len() + 64);
     for line in text.lines() {
         if line.starts_with('.') {
             dotted.push('.');
         }
-        dotted.push_str(line);
+        dotted.push_str(&line.replace('\r', " "));
         dotted.push_str("\r\n");
     }
     dotted.push_str(".\r\n");
@@ -235,6 +272,25 @@ mod tests {
         let error = send("127.0.0.1", port, "root@lvs1", "lvs1", &mail(), 0).unwrap_err();
         assert_eq!(error.to_string(), "550 not you");
         host.join().unwrap();
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_neither_line_nor_mail() {
+        assert_eq!(dotted("one\r.\r\n.two"), "one .\r\n..two\r\n.\r\n");
+    }
+
+    #[test]
+    fn a_host_that_drips_is_left_when_its_time_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut input = Hurried {
+            stream,
+            end: Instant::now(),
+        };
+        let (mut host, _) = listener.accept().unwrap();
+        host.write_all(b"2").unwrap();
+        let error = input.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

@@ -44,7 +44,11 @@ trap 'echo TERM >>/run/signals; rm -f "$1"; exit 0' TERM
 echo $$ >"$1"
 while :; do sleep 0.05; done
 END
-daemon() { sh /mnt/old-ldirectord "$1" </dev/null >/dev/null 2>&1 & until_true "[ -s $1 ]"; }
+# What is ignored when a shell starts it cannot trap: HUP, when the tests run under nohup.
+daemon() {
+    env --default-signal=HUP sh /mnt/old-ldirectord "$1" </dev/null >/dev/null 2>&1 &
+    until_true "[ -s $1 ]"
+}
 "#;
 
 /// Runs a script on a host of its own. None without the rights for that.

@@ -1,24 +1,33 @@
 //! What a fence agent says of itself (`stonith.md` 11.1), read from its metadata.
 //!
-//! Only what we need of XML: tags with attributes, and the text between. Anything that does not look like it is skipped;
-//! what is not found is not offered.
+//! What does not look like it is skipped; what is not found is not offered.
+
+use crate::markup::tags;
 
 /// One parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parameter {
-    pub(crate) name: String,
-    pub(crate) required: bool,
-    pub(crate) deprecated: bool,
+pub struct Parameter {
+    /// As it stands before the `=` of a line of input.
+    pub name: String,
+    /// The agent does nothing without it.
+    pub required: bool,
+    /// An old name, which the agent still understands.
+    pub deprecated: bool,
 }
 
 /// The parts of the metadata that matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Metadata {
-    pub(crate) short: String,
-    pub(crate) long: String,
-    pub(crate) url: String,
-    pub(crate) parameters: Vec<Parameter>,
-    pub(crate) actions: Vec<String>,
+pub struct Metadata {
+    /// What the agent is, in a few words; empty if it does not say.
+    pub short: String,
+    /// What it is, in a paragraph; likewise.
+    pub long: String,
+    /// Where its maker is found; likewise.
+    pub url: String,
+    /// All parameters, in the agent's order.
+    pub parameters: Vec<Parameter>,
+    /// All actions, likewise.
+    pub actions: Vec<String>,
 }
 
 /// Parameters that are ours to set, or nobody's.
@@ -33,35 +42,26 @@ const NOT_OFFERED: [&str; 7] = [
 ];
 
 impl Metadata {
-    pub(crate) fn read(xml: &str) -> Metadata {
+    /// Reads the metadata that an agent prints. From a text that is cut off it reads what stands before the cut, from one
+    /// that is no metadata nothing.
+    pub fn read(xml: &str) -> Metadata {
         let mut metadata = Metadata::default();
         let mut inside = 0_usize;
-        let mut rest = xml;
-        while let Some(start) = rest.find('<') {
-            let (_, from) = rest.split_at(start + 1);
-            let Some(end) = from.find('>') else { break };
-            let (tag, after) = from.split_at(end);
-            rest = after.get(1..).unwrap_or_default();
-            let text = || {
-                let end = rest.find('<').unwrap_or(rest.len());
-                plain(rest.get(..end).unwrap_or_default().trim())
-            };
-            let name = tag.split(|c: char| c.is_whitespace() || c == '/').next();
-            match name.unwrap_or_default() {
+        for tag in tags(xml) {
+            match tag.name {
                 "resource-agent" => {
-                    metadata.short = attribute(tag, "shortdesc").unwrap_or_default();
+                    metadata.short = tag.attribute("shortdesc").unwrap_or_default();
                 }
-                "vendor-url" => metadata.url = text(),
-                "longdesc" if inside == 0 && metadata.long.is_empty() => metadata.long = text(),
+                "vendor-url" => metadata.url = tag.text(),
+                "longdesc" if inside == 0 && metadata.long.is_empty() => metadata.long = tag.text(),
                 "shortdesc" if inside == 0 && metadata.short.is_empty() => {
-                    metadata.short = text();
+                    metadata.short = tag.text();
                 }
-                "parameters" => inside += 1,
-                // A closing tag: its name follows the slash.
-                "" if tag == "/parameters" => inside = inside.saturating_sub(1),
+                "parameters" if !tag.empty => inside += 1,
+                "" if tag.closes == Some("parameters") => inside = inside.saturating_sub(1),
                 "parameter" => {
-                    let flag = |name| attribute(tag, name).is_some_and(|value| value == "1");
-                    if let Some(name) = attribute(tag, "name") {
+                    let flag = |name| tag.attribute(name).is_some_and(|value| value == "1");
+                    if let Some(name) = tag.attribute("name") {
                         metadata.parameters.push(Parameter {
                             name,
                             required: flag("required"),
@@ -69,7 +69,7 @@ impl Metadata {
                         });
                     }
                 }
-                "action" => metadata.actions.extend(attribute(tag, "name")),
+                "action" => metadata.actions.extend(tag.attribute("name")),
                 _ => {}
             }
         }
@@ -77,7 +77,7 @@ impl Metadata {
     }
 
     /// The parameters that an administrator may set.
-    pub(crate) fn offered(&self) -> impl Iterator<Item = &Parameter> {
+    pub fn offered(&self) -> impl Iterator<Item = &Parameter> {
         self.parameters.iter().filter(|parameter| {
             let name = parameter.name.as_str();
             !NOT_OFFERED.contains(&name) && !name.ends_with("separator")
@@ -85,44 +85,15 @@ impl Metadata {
     }
 
     /// The parameter that says which outlet, if the agent has one.
-    pub(crate) fn plug(&self) -> Option<&str> {
+    pub fn plug(&self) -> Option<&str> {
         let has = |wanted: &&str| self.parameters.iter().any(|known| known.name == *wanted);
         ["port", "plug"].into_iter().find(has)
     }
 
-    pub(crate) fn has_action(&self, action: &str) -> bool {
+    /// Whether the agent knows this action.
+    pub fn has_action(&self, action: &str) -> bool {
         self.actions.iter().any(|known| known == action)
     }
-}
-
-/// The value of an attribute of a tag.
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let mut rest = tag;
-    loop {
-        let at = rest.find(name)?;
-        let bounded = rest
-            .get(..at)
-            .is_some_and(|before| before.ends_with(char::is_whitespace));
-        rest = rest.get(at + name.len()..)?;
-        if !bounded {
-            continue;
-        }
-        let Some(value) = rest.trim_start().strip_prefix('=') else {
-            continue;
-        };
-        let value = value.trim_start();
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let inner = value.get(1..)?;
-        return Some(plain(inner.get(..inner.find(quote)?)?));
-    }
-}
-
-fn plain(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&quot;", "\"")
-        .replace("&apos;", "'")
-        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

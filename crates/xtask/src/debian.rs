@@ -134,6 +134,12 @@ pub(crate) const SERVERS: &[Need] = &[
     },
 ];
 
+/// A fence agent that switches nothing. Without it one scenario is skipped.
+pub(crate) const FENCING: &[Need] = &[Need {
+    proof: "/usr/sbin/fence_dummy",
+    package: "fence-agents",
+}];
+
 /// What compiles libFuzzer.
 pub(crate) const FUZZING: &[Need] = &[Need {
     proof: "g++",

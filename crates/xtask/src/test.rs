@@ -37,6 +37,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<ExitCode, Failure> {
     let passed_before = tally.passed;
     debian::provide(&[debian::LAB, debian::TESTS, debian::KERNEL, debian::FUZZING])?;
     debian::provide_where_possible(debian::SERVERS);
+    debian::provide_where_possible(debian::FENCING);
 
     println!("== tests of the crates");
     let mut crates = cargo::command();

@@ -36,6 +36,13 @@ pub(crate) const TARGETS: &[Target] = &[
         words,
         length_max: 4096,
     },
+    Target {
+        name: "cluster_fifo",
+        run: fifo,
+        seeds: injections,
+        words,
+        length_max: 4096,
+    },
 ];
 
 /// More than any one input makes the core do.
@@ -213,7 +220,7 @@ fn keys() -> KeyRing {
 }
 
 /// The messages of an input, and how long it takes until each.
-fn messages(bytes: &[u8]) -> Vec<(Duration, Message)> {
+pub(crate) fn messages(bytes: &[u8]) -> Vec<(Duration, Message)> {
     let mut bodies = Vec::new();
     StreamReader::new(Framing::Any).feed(bytes, |body| bodies.push(body.to_vec()));
     let mut rest = bytes;
@@ -301,6 +308,44 @@ fn client(bytes: &[u8]) {
     }
 }
 
+/// A script writes anything into the FIFO, alone and beside a peer that lives. Whatever it is, it goes out as ours.
+fn fifo(bytes: &[u8]) {
+    for with_peer in [false, true] {
+        let mut subject = Subject::new(AutoJoin::None);
+        let mut seq = 0;
+        let mut hear_peer = |subject: &mut Subject, status: &str| {
+            seq += 1;
+            let fields = [
+                ("t", "status"),
+                ("st", status),
+                ("dt", "1388"),
+                ("protocol", "1"),
+            ];
+            let mut packet = Vec::new();
+            let settings = CompressionSettings::default();
+            let message = from_beta(seq, &fields);
+            encode_datagram(&message, Encoding::String, &keys(), &settings, &mut packet)
+                .expect("a status");
+            subject.feed(Input::Datagram {
+                medium: 0,
+                payload: &packet,
+            });
+        };
+        if with_peer {
+            hear_peer(&mut subject, "up");
+            hear_peer(&mut subject, "active");
+        }
+        for (pause, message) in messages(bytes) {
+            subject.pass(pause);
+            if with_peer {
+                hear_peer(&mut subject, "active");
+            }
+            subject.feed(Input::Inject { message });
+        }
+        subject.goes_on();
+    }
+}
+
 fn words() -> Vec<Vec<u8>> {
     let mut words = seeds::words(
         "t=status t=NS_st t=NS_ackmsg t=NS_rexmit t=ackmsg t=rexmit_request t=reqnodes t=repnodes t=addnode t=delnode \
@@ -320,7 +365,7 @@ fn words() -> Vec<Vec<u8>> {
 }
 
 /// Messages written one behind the other.
-fn written(messages: &[Message]) -> Vec<u8> {
+pub(crate) fn written(messages: &[Message]) -> Vec<u8> {
     let mut text = Vec::new();
     for message in messages {
         let mut body = Vec::new();
@@ -332,7 +377,8 @@ fn written(messages: &[Message]) -> Vec<u8> {
     text
 }
 
-fn message(fields: &[(&str, &str)]) -> Message {
+/// A message of these fields.
+pub(crate) fn message(fields: &[(&str, &str)]) -> Message {
     let mut message = Message::new();
     for (name, value) in fields {
         message.push(name, value);
@@ -460,6 +506,38 @@ fn requests() -> Vec<Message> {
         ]),
         request(&[("reqtype", "signoff")]),
     ]
+}
+
+/// What scripts write: `hb_standby`, `hb_takeover`, `ha_propagate` and the handlers.
+fn injections() -> Vec<Seed> {
+    let standby = [("t", "ask_resources"), ("rsc_hold", "all"), ("info", "me")];
+    let takeover = [("t", "hb_takeover"), ("rsc_hold", "foreign")];
+    let request = [("t", "ip-request"), ("ipaddr", "A"), ("dest", "beta")];
+    let response = [
+        ("t", "ip-request-resp"),
+        ("ipaddr", "A"),
+        ("ok", "OK"),
+        ("dest", "beta"),
+    ];
+    let held = [("t", "resource"), ("rsc_hold", "all"), ("isstable", "1")];
+    let added = [("t", "addnode"), ("nodelist", "gamma")];
+    let weight = [("t", "set-weight"), ("node", "beta"), ("weight", "7")];
+    let shapes: [(&str, &[(&str, &str)]); 7] = [
+        ("standby", &standby),
+        ("takeover", &takeover),
+        ("request", &request),
+        ("response", &response),
+        ("held", &held),
+        ("added", &added),
+        ("weight", &weight),
+    ];
+    let mut found: Vec<Seed> = shapes
+        .iter()
+        .map(|(name, fields)| ((*name).to_owned(), written(&[message(fields)])))
+        .collect();
+    let all: Vec<Message> = shapes.iter().map(|(_, fields)| message(fields)).collect();
+    found.push(("all".to_owned(), written(&all)));
+    found
 }
 
 fn sessions() -> Vec<Seed> {

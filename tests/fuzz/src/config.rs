@@ -66,7 +66,7 @@ pub(crate) const TARGETS: &[Target] = &[
 const CORPUS: &str = "crates/ha-config/tests/corpus";
 
 /// Stands between the files of a set.
-const BETWEEN: &[u8] = b"\n----\n";
+pub(crate) const BETWEEN: &[u8] = b"\n----\n";
 
 fn ha_cf(bytes: &[u8]) {
     let facts = FakeFacts::lvs1();
@@ -201,7 +201,8 @@ fn line_count(bytes: &[u8]) -> usize {
     bytes.split(|byte| *byte == b'\n').count()
 }
 
-fn split(bytes: &[u8]) -> Vec<&[u8]> {
+/// The files of a set.
+pub(crate) fn split(bytes: &[u8]) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let mut rest = bytes;
     while let Some(at) = rest

@@ -15,16 +15,30 @@
 //! | `config` | the configuration files |
 //! | `kernel` | answers over netlink, ARP frames |
 //! | `checks` | what servers answer to each check, and patterns |
-//! | `cluster` | the heartbeat core behind the decoder: signed messages, clients |
+//! | `cluster` | the heartbeat core behind the decoder: signed messages, clients, the FIFO |
+//! | `client` | what the daemon answers to the client library |
+//! | `ipfail` | messages of the other ipfail, ping nodes and the daemon |
+//! | `apphb` | what applications say to `apphbd` |
+//! | `fencing` | metadata of fence agents, parameters of devices |
+//! | `scripts` | messages as variables of scripts |
+//! | `state` | who the node is, pid files |
+//! | `smtp` | what a mail host answers |
 //! | `seeds` | files of the repository as seeds |
 #![forbid(unsafe_code)]
 
+mod apphb;
 mod checks;
+mod client;
 mod cluster;
 mod config;
+mod fencing;
+mod ipfail;
 mod kernel;
 mod records;
+mod scripts;
 mod seeds;
+mod smtp;
+mod state;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +68,13 @@ pub const TARGETS: &[&[Target]] = &[
     kernel::TARGETS,
     checks::TARGETS,
     cluster::TARGETS,
+    client::TARGETS,
+    ipfail::TARGETS,
+    apphb::TARGETS,
+    fencing::TARGETS,
+    scripts::TARGETS,
+    state::TARGETS,
+    smtp::TARGETS,
 ];
 
 /// The targets, one after the other.

@@ -159,10 +159,7 @@ impl Core {
             .is_some_and(|holding| holding.failback);
         let peer = self.find(owner).map(|node| &node.crowd);
         let settled = peer.is_some_and(|peer| peer.fresh && peer.word.settled);
-        due && settled
-            && self.config.auto_failback.auto()
-            && !self.is_us(owner)
-            && self.is_present(owner)
+        due && settled && self.auto() && !self.is_us(owner) && self.is_present(owner)
     }
 
     /// The first other node in configuration order that is there.
@@ -259,7 +256,7 @@ impl Core {
         self.info(format!(
             "HA resource acquisition of {owner} completed (standby)."
         ));
-        if self.is_us(owner) && self.config.auto_failback.auto() {
+        if self.is_us(owner) && self.auto() {
             self.local_work_done("auto_failback");
         }
         self.crowd_groups_failed(owner, failed);

@@ -1,4 +1,4 @@
-//! Who holds what in clusters of three to sixteen nodes, in coordinated mode (`auto_failback on` or `off`).
+//! Who holds what in clusters of three to sixteen nodes. `auto_failback legacy` is `on` there.
 //!
 //! The legacy's resource protocol knows only "us" and "the other" (`resource-protocol.md` 2.11). Here each node tells all
 //! others whose groups it holds, whose it gives to whom, and whose it waits for ([`word`]), and each decides from what all

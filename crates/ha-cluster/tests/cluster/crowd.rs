@@ -113,8 +113,6 @@ fn whichever_node_returns_and_whoever_answers_last_there_is_one_holder() {
     }
 }
 
-const NICE: [AutoFailback; 2] = [AutoFailback::On, AutoFailback::Off];
-
 /// Every group ran on one node at most all the time, runs on one now, and nothing is under way.
 #[track_caller]
 fn assert_calm(world: &World, expected: &[(&str, &str)]) {
@@ -150,7 +148,7 @@ fn assert_settled(world: &World, expected: &[(&str, &str)]) {
 
 #[test]
 fn a_returning_node_gets_its_own_groups_and_no_others() {
-    for mode in NICE {
+    for mode in MODES {
         let mut world = World::settled(3, failback(mode));
         world.power_cut(0);
         world.run(secs(15));
@@ -183,7 +181,7 @@ fn what_a_node_held_for_others_goes_to_one_node_when_it_dies_too() {
 
 #[test]
 fn standby_gives_to_the_first_other_node_and_foreign_groups_to_their_owner() {
-    for mode in NICE {
+    for mode in MODES {
         let mut world = World::settled(3, failback(mode));
         world.standby(2, "all");
         world.run(secs(10));
@@ -231,7 +229,7 @@ fn an_operators_move_ends_with_the_owners_next_life() {
 
 #[test]
 fn a_clean_stop_is_followed_at_once() {
-    for mode in NICE {
+    for mode in MODES {
         let mut world = World::settled(3, failback(mode));
         world.shutdown(1);
         world.until("a has what b left", secs(1), |w| w.holders("B") == ["a"]);
@@ -257,7 +255,7 @@ fn all_shut_down_at_once_release_everything() {
 
 #[test]
 fn after_a_healed_partition_owners_keep_their_groups_and_nobody_starts_anew() {
-    for mode in NICE {
+    for mode in MODES {
         for lone in 0..3 {
             let mut world = World::settled(3, failback(mode));
             for other in (0..3).filter(|other| *other != lone) {
@@ -295,7 +293,7 @@ fn who_is_still_heard_by_another_is_not_dead() {
 
 #[test]
 fn a_holder_that_restarts_at_once_leaves_one_holder() {
-    for mode in NICE {
+    for mode in MODES {
         // Killed, with what it started still running; or the machine lost power for a moment.
         for cut in [false, true] {
             let mut world = World::settled(3, failback(mode));
@@ -429,4 +427,22 @@ fn a_cluster_may_shrink_to_two_and_grow_again() {
     for (_, key) in &world.groups {
         assert_eq!(world.holders(key).len(), 1, "{key}\n{}", world.story());
     }
+}
+
+/// With two nodes the mode knows no standby; with three it broke the rules of every mode.
+#[test]
+fn auto_failback_legacy_is_on_among_three_and_says_so() {
+    let told = |world: &World| {
+        let text = "auto_failback legacy knows two nodes only: with more it is on";
+        world.story().matches(text).count()
+    };
+    let mut world = World::settled(3, failback(AutoFailback::Legacy));
+    assert_eq!(told(&world), 3, "{}", world.story());
+    world.standby(0, "all");
+    world.run(secs(20));
+    world.assert_holders(&[("A", "b"), ("B", "b"), ("C", "c")]);
+    let world = World::settled(3, failback(AutoFailback::On));
+    assert_eq!(told(&world), 0);
+    let world = World::settled(2, failback(AutoFailback::Legacy));
+    assert_eq!(told(&world), 0);
 }

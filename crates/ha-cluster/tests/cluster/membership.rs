@@ -184,6 +184,35 @@ fn a_healed_partition_ends_with_one_holder() {
     }
 }
 
+/// A node that is about to acquire for the first time may not before it knows what the other one holds. It was asked, but
+/// nobody told it, so that both held everything until it asked itself, fifteen seconds later.
+#[test]
+fn a_node_that_started_unheard_is_told_what_the_other_holds() {
+    for mode in [AutoFailback::On, AutoFailback::Off] {
+        for step in 0..30 {
+            let settings = Settings {
+                initdead: secs(4),
+                ..failback(mode)
+            };
+            let mut world = World::settled(2, settings);
+            world.power_cut(0);
+            world.run(secs(1));
+            world.partition(0, 1);
+            world.run(secs(4));
+            world.start(0);
+            world.run(ms(500 * step));
+            world.heal();
+            world.run(secs(8));
+            let holders = ["A", "B"].map(|key| world.holders(key).len());
+            assert!(
+                holders.iter().all(|holders| *holders <= 1),
+                "{mode:?} {step}: {holders:?}\n{}",
+                world.story()
+            );
+        }
+    }
+}
+
 #[test]
 fn a_healed_one_way_cut_ends_with_one_holder() {
     for mode in MODES {

@@ -153,24 +153,41 @@ impl SignOn {
     /// [`ClientError::Name`], [`ClientError::Connect`], [`ClientError::Refused`], [`ClientError::NoAnswer`],
     /// [`ClientError::BadAnswer`], or what goes wrong on the way.
     pub fn connect(&self) -> Result<Client, ClientError> {
-        if let Some(name) = &self.name {
-            let proper = (1..=NAME_MAX).contains(&name.len())
-                && !name.starts_with(|first: char| first.is_ascii_digit())
-                && !name.contains(['\n', '\r', '\0']);
-            if !proper {
-                return Err(ClientError::Name(name.clone()));
-            }
-        }
+        self.check_name()?;
         let unreachable = |error| ClientError::Connect {
             socket: self.socket.clone(),
             error,
         };
         let stream = open(&self.socket, self.timeout).map_err(unreachable)?;
-        let channel = Channel::new(stream).map_err(unreachable)?;
-        let pid = std::process::id();
+        self.begin(Channel::new(stream).map_err(unreachable)?)
+    }
+
+    /// Signs on over a stream that leads to a daemon already: one that was inherited, or one end of a pair. The path of
+    /// [`SignOn::socket`] does not matter then.
+    ///
+    /// # Errors
+    /// As [`SignOn::connect`]; [`ClientError::System`] if the stream is not connected.
+    pub fn over(&self, stream: UnixStream) -> Result<Client, ClientError> {
+        self.check_name()?;
+        self.begin(Channel::new(stream)?)
+    }
+
+    fn check_name(&self) -> Result<(), ClientError> {
+        let proper = |name: &String| {
+            (1..=NAME_MAX).contains(&name.len())
+                && !name.starts_with(|first: char| first.is_ascii_digit())
+                && !name.contains(['\n', '\r', '\0'])
+        };
+        match &self.name {
+            Some(name) if !proper(name) => Err(ClientError::Name(name.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&self, channel: Channel) -> Result<Client, ClientError> {
         let mut client = Client {
             channel,
-            pid,
+            pid: std::process::id(),
             name: self.name.clone(),
             timeout: self.timeout,
             session: Session {

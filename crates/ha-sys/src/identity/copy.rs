@@ -39,7 +39,7 @@ impl Copy {
         text
     }
 
-    /// Nothing unless every byte is as we wrote it.
+    /// Nothing unless every byte is as we wrote it, and the generation is one that a node can have reached.
     pub(super) fn parse(bytes: &[u8]) -> Option<Copy> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut copy = Copy::default();
@@ -52,7 +52,8 @@ impl Copy {
                 _ => return None,
             }
         }
-        (copy.text() == text).then_some(copy)
+        let plausible = copy.generation.is_none_or(super::is_plausible);
+        (plausible && copy.text() == text).then_some(copy)
     }
 }
 
@@ -102,5 +103,10 @@ mod tests {
             assert_eq!(Copy::parse(&bytes), None, "{position}");
         }
         assert_eq!(Copy::parse(&[0xff; 256]), None);
+        let last = Copy {
+            generation: Some(u64::MAX),
+            ..whole
+        };
+        assert_eq!(Copy::parse(last.text().as_bytes()), None, "none follows");
     }
 }

@@ -289,14 +289,17 @@ fn next_generation<D: Disk>(
     wall: u64,
     remarks: &mut Vec<Remark>,
 ) -> io::Result<u64> {
+    /// More than any file that we or the legacy write.
+    const LENGTH_MAX: usize = 64;
     let used = used.unwrap_or(0);
     let fresh = used.max(wall).saturating_add(1);
-    let number = match disk.read(path, 64)? {
+    // One byte more shows a file that is longer: what was read of it may be half a number.
+    let number = match disk.read(path, LENGTH_MAX as u64 + 1)? {
         None => {
             remarks.push(Remark::GenerationMissing(fresh));
             fresh
         }
-        Some(bytes) => match parse_generation(&bytes) {
+        Some(bytes) => match parse_generation(&bytes).filter(|_| bytes.len() <= LENGTH_MAX) {
             Some(found) => {
                 if found < used {
                     let path = path.to_owned();
@@ -321,9 +324,12 @@ fn parse_generation(bytes: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse()
-        .ok()
-        .filter(|number| (1..=u64::from(u32::MAX) << 16).contains(number))
+    text.parse().ok().filter(|number| is_plausible(*number))
+}
+
+/// A number that a node can have reached.
+fn is_plausible(generation: u64) -> bool {
+    (1..=u64::from(u32::MAX) << 16).contains(&generation)
 }
 
 /// Bytes from the kernel's random source.

@@ -122,6 +122,16 @@ fn the_power_may_fail_at_any_call_of_the_first_start() {
     }
 }
 
+/// A number behind so much white space that only its first digits were read would be lower than what peers remember.
+#[test]
+fn half_a_number_is_no_generation() {
+    let disk = FakeDisk::default();
+    let text = format!("{:>70}\n", WALL + 5);
+    disk.put(GENERATION, text.as_bytes());
+    let (_, generation) = who(&start(&disk, 1).unwrap());
+    assert_eq!(generation, WALL + 1);
+}
+
 /// The same for a cut while the machine runs, long after the start.
 #[test]
 fn what_was_returned_is_on_the_platter() {

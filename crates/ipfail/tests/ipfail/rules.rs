@@ -204,7 +204,79 @@ fn nothing_goes_home_while_resources_move() {
     desk.resources = Some("transition");
     desk.hears(&count(1));
     assert_eq!(desk.take_info(), ["info: Ping node count is balanced."]);
-    assert_eq!(desk.core.next_deadline(), None);
+    desk.clear();
+    desk.waits(Duration::from_secs(3600));
+    assert_eq!(desk.take_info(), [""; 0]);
+    assert_eq!(desk.take_sent(), [""; 0]);
+}
+
+/// A ping node that came back during a standby: the groups stayed on the wrong node until the next event.
+#[test]
+fn what_is_foreign_goes_home_when_resources_have_come_to_rest() {
+    let mut desk = Desk::new("on");
+    desk.resources = Some("transition");
+    desk.hears(&count(1));
+    desk.waits(Duration::from_secs(7));
+    desk.clear();
+    desk.resources = Some("all");
+    desk.waits(2 * KEEPALIVE);
+    assert_eq!(
+        desk.take_info(),
+        [
+            "info: Giving up foreign resources (auto_failback).",
+            "info: Delayed giveup in 1 seconds.",
+        ]
+    );
+    desk.waits(2 * KEEPALIVE);
+    assert_eq!(desk.take_sent(), [GIVE_UP_FOREIGN]);
+    desk.waits(Duration::from_secs(3600));
+    assert_eq!(desk.take_sent(), [""; 0], "once is enough");
+}
+
+/// Meanwhile a ping node went away again, or the other side says that we see less.
+#[test]
+fn nothing_goes_home_when_the_balance_was_lost_before_resources_came_to_rest() {
+    for event in [
+        count(2),
+        count(0),
+        "t=you_are_dead dest=alpha".to_owned(),
+        "t=ifstat node=gate ifname=gate st=dead".to_owned(),
+    ] {
+        let mut desk = Desk::new("on");
+        desk.resources = Some("transition");
+        desk.hears(&count(1));
+        desk.hears(&event);
+        desk.resources = Some("all");
+        desk.waits(Duration::from_secs(3600));
+        let sent = desk.take_sent();
+        assert!(
+            !sent.iter().any(|words| words == GIVE_UP_FOREIGN),
+            "{event}: {sent:?}"
+        );
+    }
+}
+
+/// An answer that comes after everything was given up is no reason to give it up again: with a daemon that answers
+/// slowly the standbys went on, one after the other, until the ping node came back in the middle of one.
+#[test]
+fn a_late_answer_to_the_second_question_begins_no_other_standby() {
+    let mut desk = Desk::new("on");
+    desk.sees_the_ping_node(false);
+    desk.hears("t=you_are_dead dest=alpha");
+    desk.waits(4 * KEEPALIVE);
+    assert_eq!(desk.take_sent(), [ONE_MORE_TIME, GIVE_UP_ALL]);
+    desk.hears("t=you_are_dead dest=alpha");
+    desk.waits(Duration::from_secs(3600));
+    assert_eq!(desk.take_sent(), [""; 0]);
+    // A second one is news, and so is one that answers another question.
+    desk.hears("t=you_are_dead dest=alpha");
+    desk.waits(4 * KEEPALIVE);
+    assert_eq!(desk.take_sent(), [ONE_MORE_TIME, GIVE_UP_ALL]);
+    desk.hears("t=hbapi-clstat st=join from_id=ipfail src=beta");
+    desk.take_sent();
+    desk.hears("t=you_are_dead dest=alpha");
+    desk.waits(4 * KEEPALIVE);
+    assert_eq!(desk.take_sent(), [ONE_MORE_TIME, GIVE_UP_ALL]);
 }
 
 /// A daemon that manages no resources refuses to say what it holds; the legacy takes that for "nothing moves".

@@ -3,10 +3,11 @@
 //! The script and the agent write down how they are called, in a file of the node that calls them; the machine itself is
 //! switched off and on by the scenario. What they shall do wrong stands in a file beside it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ha_lab::{Host, Result, seconds, wait_until};
+use ha_lab::{Host, LabError, Result, seconds, wait_until};
 
 use crate::pair::Pair;
 use crate::runner::Scenario;
@@ -46,6 +47,11 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "fencing_by_a_fence_agent",
         modes: &["off"],
         run: agent,
+    },
+    Scenario {
+        name: "fencing_by_debians_fence_dummy",
+        modes: &["on"],
+        run: fence_dummy,
     },
 ];
 
@@ -134,7 +140,7 @@ fn no_secrets(pair: &Pair) -> Result<()> {
     for host in pair.nodes().into_iter().filter(|host| host.is_ours()) {
         for name in ["ha-log", "ha-debug"] {
             if host.log_file(name).contains("geheim") {
-                return Err(ha_lab::LabError::unexpected(format!(
+                return Err(LabError::unexpected(format!(
                     "the secret is in {name} of {}",
                     host.name()
                 )));
@@ -148,7 +154,7 @@ fn expect(what: &str, holds: bool) -> Result<()> {
     if holds {
         Ok(())
     } else {
-        Err(ha_lab::LabError::unexpected(what.to_owned()))
+        Err(LabError::unexpected(what.to_owned()))
     }
 }
 
@@ -354,4 +360,47 @@ fn agent(pair: &Pair) -> Result<()> {
         expect(&format!("{seen:?}"), seen == wanted)?;
     }
     no_secrets(pair)
+}
+
+/// The agent of Debian's package fence-agents, unchanged, as two devices: the first one's plug never goes off, the second
+/// one keeps the state of its plug in a file. A legacy node has no such type: it keeps the script there.
+fn fence_dummy(pair: &Pair) -> Result<()> {
+    const AGENT: &str = "/usr/sbin/fence_dummy";
+    if !Path::new(AGENT).exists() {
+        let reason = format!("there is no {AGENT} (package fence-agents)");
+        return Err(LabError::Unavailable(reason));
+    }
+    configure(pair, LINE)?;
+    for host in pair.nodes().into_iter().filter(|host| host.is_ours()) {
+        let lines = "stonith_host * fence_dummy hostlist=alpha,beta type=fail power_timeout=2\n\
+                     stonith_host * fence_dummy hostlist=alpha,beta type=file status_file=/var/log/plug";
+        host.write("/etc/ha.d/ha.cf", &pair.ha_cf(host).line(lines).text())?;
+    }
+    pair.settle()?;
+    pair.alpha.power_cut()?;
+    if pair.beta.is_ours() {
+        wait_until("the first device fails", seconds(60), || {
+            pair.beta.log().contains("Timed out waiting to power OFF")
+        })?;
+    }
+    survivor_has_everything(pair, &pair.beta, seconds(60))?;
+    let log = pair.beta.log();
+    let taken = log.find("Resources being acquired");
+    expect("reset first", log.find("now reset.") < taken)?;
+    if pair.beta.is_ours() {
+        expect(
+            "nothing is taken after a failure",
+            log.find("Timed out waiting to power OFF") < taken,
+        )?;
+        let plug = pair.beta.sh("cat /var/log/plug")?.stdout;
+        expect(&format!("the plug is on again: {plug:?}"), plug == "on")?;
+    }
+    pair.boot(&pair.alpha)?;
+    wait_until("one holder of each group", seconds(60), || {
+        pair.one_holder_each()
+    })?;
+    expect(
+        "one reset",
+        pair.beta.log().matches("node alpha now reset.").count() == 1,
+    )
 }

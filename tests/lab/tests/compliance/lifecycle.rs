@@ -32,6 +32,11 @@ pub const SCENARIOS: &[Scenario] = &[
         modes: &["on"],
         run: three_nodes,
     },
+    Scenario {
+        name: "third_node_joins_by_reload",
+        modes: &["on", "legacy"],
+        run: third_node,
+    },
 ];
 
 /// Every process of the daemon gets a signal.
@@ -201,24 +206,37 @@ fn directives(pair: &Pair) -> Result<()> {
     pair.until_at("nothing has moved", seconds(10), "alpha", "beta")
 }
 
-/// One of three dies. All see it; with ours, one survivor has what it held.
-fn three_nodes(pair: &Pair) -> Result<()> {
+/// The third host, of the make of beta.
+fn gamma(pair: &Pair) -> Result<Arc<Host>> {
     let gamma = pair.lab.host(
         HostSpec::new("gamma")
             .runs(pair.variant.pair[1])
             .nic("eth0", "10.0.0.3/24"),
     )?;
     TestRsc::install(&gamma)?;
-    let all = [&pair.alpha, &pair.beta, &gamma];
+    Ok(gamma)
+}
+
+/// Files of a cluster of three, each of which owns a group.
+fn configure_of_three(pair: &Pair, host: &Host) -> Result<()> {
     let file = HaCf::for_tests(&["alpha", "beta", "gamma"])
         .bcast("eth0")
         .auto_failback(pair.variant.failback);
-    let groups = "alpha 10.0.0.100/24/eth0 TestRsc::a\nbeta 10.0.0.101/24/eth0 TestRsc::b\n\
-                  gamma 10.0.0.102/24/eth0 TestRsc::c\n";
+    host.write("/etc/ha.d/ha.cf", &file.text())?;
+    pair.set_key(host, &Authkeys::new(pair.variant.auth, "the secret"))?;
+    host.write(
+        "/etc/ha.d/haresources",
+        "alpha 10.0.0.100/24/eth0 TestRsc::a\nbeta 10.0.0.101/24/eth0 TestRsc::b\n\
+         gamma 10.0.0.102/24/eth0 TestRsc::c\n",
+    )
+}
+
+/// One of three dies. All see it; with ours, one survivor has what it held.
+fn three_nodes(pair: &Pair) -> Result<()> {
+    let gamma = gamma(pair)?;
+    let all = [&pair.alpha, &pair.beta, &gamma];
     for host in all {
-        host.write("/etc/ha.d/ha.cf", &file.text())?;
-        pair.set_key(host, &Authkeys::new(pair.variant.auth, "the secret"))?;
-        host.write("/etc/ha.d/haresources", groups)?;
+        configure_of_three(pair, host)?;
     }
     for host in all {
         host.start_heartbeat()?;
@@ -266,4 +284,59 @@ fn three_nodes(pair: &Pair) -> Result<()> {
             .iter()
             .all(|(instance, node)| holders(instance) == [*node])
     })
+}
+
+/// A pair that serves becomes a cluster of three: the files of one node after the other are changed and read again, then
+/// the third one starts. Nothing that runs is touched. (For the legacy that is true of the members only.)
+fn third_node(pair: &Pair) -> Result<()> {
+    pair.settle()?;
+    let gamma = gamma(pair)?;
+    let all = [&pair.alpha, &pair.beta, &gamma];
+    let touched = |host: &Host, instance: &str| {
+        let calls = TestRsc::calls(host);
+        calls
+            .iter()
+            .filter(|call| call.instance == instance && call.action != "status")
+            .count()
+    };
+    let before = [touched(&pair.alpha, "a"), touched(&pair.beta, "b")];
+    for host in all {
+        configure_of_three(pair, host)?;
+    }
+    for host in pair.nodes() {
+        let active = || {
+            host.log()
+                .matches("Local status now set to: 'active'")
+                .count()
+        };
+        let before = active();
+        let output = host.run(&[host.daemon()?, "-r"])?;
+        demand(output.code() == 0, &format!("-r: {output:?}"))?;
+        wait_until("it is active again", seconds(60), || active() > before)?;
+    }
+    gamma.start_heartbeat()?;
+    for host in all {
+        for other in all.iter().filter(|other| !Arc::ptr_eq(other, host)) {
+            wait_until("everybody sees everybody", seconds(30), || {
+                view(&host.log(), other.name()) == "active"
+            })?;
+        }
+    }
+    if pair.variant.pair.contains(&Implementation::Legacy) {
+        return Ok(());
+    }
+    let home = || {
+        [("a", &pair.alpha), ("b", &pair.beta), ("c", &gamma)]
+            .iter()
+            .all(|(instance, home)| {
+                let running = |host: &&&Arc<Host>| TestRsc::is_running(host, instance);
+                let holders: Vec<&str> =
+                    all.iter().filter(running).map(|host| host.name()).collect();
+                holders == [home.name()]
+            })
+    };
+    wait_until("each has its own group", seconds(60), home)?;
+    pair.stays("each keeps its own", seconds(5), home)?;
+    let after = [touched(&pair.alpha, "a"), touched(&pair.beta, "b")];
+    demand(after == before, "what ran was touched")
 }
