@@ -444,7 +444,7 @@ impl Play {
             false => self.from.map_or(recording.steady, ms),
         };
         let (lines, story) = record(&scenario, until + ms(1500));
-        for host in 0..2 {
+        for (host, node) in NODES.iter().enumerate() {
             for which in STREAMS {
                 let real = stream(&recording.lines, host, (from, until), which);
                 let model = stream(&lines, host, (from, until + ms(1500)), which);
@@ -458,7 +458,7 @@ impl Play {
                     let text = format!(
                         "{}, seed {seed}, {which:?} of {} after {number}:\n--- real\n{}\n--- model\n{}\n--- story\n{story}",
                         self.name,
-                        NODES[host],
+                        node,
                         real[number.saturating_sub(3)..].join("\n"),
                         model[number.saturating_sub(3)..].join("\n"),
                     );

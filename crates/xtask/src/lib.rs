@@ -56,7 +56,7 @@ Usage: cargo xtask COMMAND
         use must not grow (default: 2 nodes of ours, 10 minutes, 100 ms and 1000 ms).
         --busy    something else keeps all processors busy
 
-  sim [--nodes N] [--seeds COUNT] [--from SEED] | --seed SEED
+  sim [--nodes N | --legacy] [--seeds COUNT] [--from SEED] | --seed SEED
         Simulate clusters with every kind of fault, and judge each step. --help tells more.
 
   sim --director [--seeds COUNT] [--from SEED] | --seed SEED
