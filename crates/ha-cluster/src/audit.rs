@@ -21,10 +21,17 @@ const FOREIGN_CONFLICT_WAIT: Duration = Duration::from_secs(2);
 /// legacy node never does, so that we must.
 const LOCAL_CONFLICT_WAIT: Duration = Duration::from_secs(10);
 
+/// How long nobody must own the other's groups before it is given them: one of ours would have taken them long before. A
+/// legacy node that was told, before it said anything else, that it holds nothing never does (2.8, 3.9).
+const FOREIGN_ORPHAN_WAIT: Duration = Duration::from_secs(10);
+
 /// Since when each contradiction has lasted.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     orphaned: Option<Duration>,
+    foreign_orphaned: Option<Duration>,
+    /// They were offered, and not taken.
+    foreign_offered: bool,
     foreign_conflict: Option<Duration>,
     local_conflict: Option<Duration>,
 }
@@ -34,6 +41,8 @@ impl Audit {
     pub(crate) fn deadline(&self, judge_from: Duration) -> Option<Duration> {
         [
             self.orphaned.map(|since| since + ORPHAN_WAIT),
+            self.foreign_orphaned
+                .map(|since| since + FOREIGN_ORPHAN_WAIT),
             self.foreign_conflict
                 .map(|since| since + FOREIGN_CONFLICT_WAIT),
             self.local_conflict.map(|since| since + LOCAL_CONFLICT_WAIT),
@@ -74,6 +83,11 @@ impl Core {
                 self.rsc.audit.orphaned,
                 quiet && self.our_groups_are_orphaned(),
             ),
+            foreign_orphaned: since(
+                self.rsc.audit.foreign_orphaned,
+                quiet && self.their_groups_are_orphaned(),
+            ),
+            foreign_offered: self.rsc.audit.foreign_offered && self.their_groups_are_orphaned(),
             foreign_conflict: since(self.rsc.audit.foreign_conflict, quiet && foreign),
             local_conflict: since(self.rsc.audit.local_conflict, quiet && local),
         };
@@ -91,6 +105,10 @@ impl Core {
 
     fn our_groups_are_orphaned(&self) -> bool {
         !self.rsc.ihold.local && !self.rsc.ohold.foreign
+    }
+
+    fn their_groups_are_orphaned(&self) -> bool {
+        !self.rsc.ihold.foreign && !self.rsc.ohold.local
     }
 
     /// Nothing is under way that could explain a contradiction.
@@ -115,9 +133,10 @@ impl Core {
         };
         let audit = &self.rsc.audit;
         let orphaned = due(audit.orphaned, ORPHAN_WAIT);
+        let theirs = due(audit.foreign_orphaned, FOREIGN_ORPHAN_WAIT);
         let foreign = due(audit.foreign_conflict, FOREIGN_CONFLICT_WAIT);
         let local = due(audit.local_conflict, LOCAL_CONFLICT_WAIT);
-        if !(orphaned || foreign || local) {
+        if !(orphaned || theirs || foreign || local) {
             return;
         }
         if !self.quiet() {
@@ -129,6 +148,15 @@ impl Core {
             self.error("No one owns our local resources!");
             self.acquire_local(true);
             self.send_state();
+        }
+        if theirs {
+            self.rsc.audit.foreign_orphaned = None;
+            if self.their_groups_are_orphaned() {
+                self.error("No one owns foreign resources!");
+                let again = std::mem::take(&mut self.rsc.audit.foreign_offered);
+                self.rsc.audit.foreign_offered = !again;
+                self.offer_foreign(again);
+            }
         }
         let (mut set, (local_now, foreign_now)) = (Hold::NONE, self.conflicts());
         if foreign {

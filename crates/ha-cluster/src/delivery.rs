@@ -434,6 +434,10 @@ impl Core {
             .max_rexmit_delay
             .saturating_sub(Duration::from_millis(10));
         let highest = self.last_sent();
+        let newest_word = self
+            .find(&self.config.local)
+            .map_or(0, |node| node.resource_seq);
+        let mut out_of_date = false;
         for seq in first.max(acknowledged + 1)..=last.min(first.saturating_add(RESEND_MAX - 1)) {
             if seq > highest {
                 self.log_limited(Cause::Rexmit, || {
@@ -447,12 +451,16 @@ impl Core {
             match self.history.again(seq, self.now.mono, pause) {
                 Lookup::Found(sent) => {
                     self.counters.resent += 1;
+                    out_of_date |= sent.word && seq < newest_word;
                     self.put_on_media(&sent);
                 }
                 Lookup::TooSoon => {}
                 Lookup::TooLow => self.refuse_rexmit(source, seq, "seqno too low"),
                 Lookup::NotFound => self.refuse_rexmit(source, seq, "seqno not found"),
             }
+        }
+        if out_of_date {
+            self.old_word_went_out();
         }
     }
 

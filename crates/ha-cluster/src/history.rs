@@ -18,6 +18,8 @@ pub(crate) struct Sent {
     pub(crate) datagram: Rc<[u8]>,
     /// Only made when there is a serial medium.
     pub(crate) serial: Option<Rc<[u8]>>,
+    /// It says what we hold, or asks the other, so that a newer one makes it out of date.
+    pub(crate) word: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,7 @@ mod tests {
         Sent {
             datagram: Rc::from(&[byte][..]),
             serial: None,
+            word: false,
         }
     }
 

@@ -83,6 +83,8 @@ pub(crate) struct Resources {
     pub(crate) ask_again: Option<Duration>,
     /// Until then what is read may have been waiting since before the others declared us dead.
     pub(crate) old_words_until: Duration,
+    /// When what we hold is said once more, because an old word of ours went out again.
+    say_again: Option<Duration>,
     /// Whether what we know of the other may be out of date.
     pub(crate) word: Word,
     pub(crate) failback_retry: Option<Duration>,
@@ -124,6 +126,7 @@ impl Resources {
             first_acquisition_waits: false,
             ask_again: None,
             old_words_until: Duration::ZERO,
+            say_again: None,
             word: Word::Known,
             failback_retry: None,
             failback_asked: false,
@@ -345,6 +348,22 @@ impl Core {
         self.send_resource(stable, None);
     }
 
+    /// An old word of ours goes out once more. The legacy takes what comes last for the latest one, so it is told what holds
+    /// now, as soon as the old one has surely come.
+    pub(crate) fn old_word_went_out(&mut self) {
+        self.rsc.say_again = Some(self.now.mono + self.config.max_rexmit_delay);
+    }
+
+    /// One of ours knows better, and is not disturbed by it. In a standby a word is due anyway.
+    pub(crate) fn say_again(&mut self) {
+        self.rsc.say_again = None;
+        let settled = self.rsc.state == RState::Stable && self.rsc.standby == Standby::Not;
+        let concerned = self.nice() && self.config.managed && !self.in_crowd();
+        if settled && concerned && !self.shutdown.in_progress() {
+            self.send_state();
+        }
+    }
+
     pub(crate) fn receive_resource(&mut self, source: &str, message: &Message) {
         self.retry_shutdown();
         if !self.config.managed || !self.nice() {
@@ -546,6 +565,7 @@ impl Core {
         [
             first,
             rsc.ask_again,
+            rsc.say_again,
             rsc.standby_deadline,
             rsc.failback_retry,
             rsc.move_retry,
@@ -566,7 +586,10 @@ impl Core {
         let silent =
             |node: &Node| node.status == Status::Active && (untold || node.resource_seq == 0);
         let told = self.peers().all(|node| !silent(node));
-        (told && self.is_free()).then(|| due.max(self.punctuality.judge_from))
+        // A node that is about to be reset may have taken everything when it heard us last; what follows its reset takes our
+        // groups, too.
+        let safe = !self.fencing.pending();
+        (told && safe && self.is_free()).then(|| due.max(self.punctuality.judge_from))
     }
 
     /// Nobody is letting go of anything at the moment.
@@ -596,6 +619,9 @@ impl Core {
         if due(self.rsc.standby_deadline) {
             self.standby_timed_out();
         }
+        if due(self.rsc.say_again) {
+            self.say_again();
+        }
         if due(self.rsc.failback_retry) {
             self.rsc.failback_retry = None;
             self.try_failback();
@@ -607,6 +633,11 @@ impl Core {
         if !self.waits_for_a_word() {
             self.rsc.ask_again = None;
         } else if due(self.rsc.ask_again) {
+            if self.rsc.word != Word::Wanted {
+                // A legacy node that has heard a first `starting` answers no second one, but waits for a word on what we
+                // hold. It comes first: a question that arrives after it still counts.
+                self.send_state();
+            }
             self.ask_for_resources();
         } else {
             let wait = match self.rsc.word {

@@ -100,6 +100,7 @@ impl Core {
         let sent = Sent {
             datagram: Rc::from(datagram),
             serial,
+            word: matches!(kind, "resource" | "starting"),
         };
         self.put_on_media(&sent);
         if kind == "status" {

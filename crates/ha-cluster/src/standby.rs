@@ -74,6 +74,12 @@ impl Core {
             return;
         }
         match (self.rsc.standby, word.as_str(), ours) {
+            (Standby::Not, "other", false) => {
+                self.warn(format!(
+                    "{source} answers a standby request that is over: it is told so"
+                ));
+                self.release_responder();
+            }
             (Standby::Not, _, _) if !self.rsc.ostable => {
                 self.warn(format!(
                     "standby message [{info}] from {source} ignored.  Other side is in flux."
@@ -160,6 +166,15 @@ impl Core {
             }
         }
         self.retry_shutdown();
+    }
+
+    /// The other has answered too late, and a legacy node would now wait for an hour for our groups, answer nobody and delay
+    /// its shutdown (3.7). With `done` for nothing at all it acquires nothing, and with the second it is through.
+    fn release_responder(&mut self) {
+        for _ in 0..2 {
+            self.send_standby(Hold::NONE, "done");
+        }
+        self.say_again();
     }
 
     /// A newer word of the sender's says that it holds what it releases in this one.
@@ -298,6 +313,19 @@ impl Core {
         self.rsc.standby_kind = Hold::FOREIGN;
         self.send_standby(Hold::FOREIGN, "me");
         self.rsc.failback_asked = self.rsc.standby == Standby::Me;
+    }
+
+    /// Asks the other to take its own groups, which nobody has: a standby of what we do not hold, in which nothing is released
+    /// and the other acquires (3.6). A legacy node that waits for the end of a standby which we know nothing of, because we
+    /// have started since, answers no request; to it what it waits for is said.
+    pub(crate) fn offer_foreign(&mut self, again: bool) {
+        self.say_again();
+        if again {
+            self.send_standby(Hold::FOREIGN, "done");
+        } else {
+            self.rsc.standby_kind = Hold::FOREIGN;
+            self.send_standby(Hold::FOREIGN, "me");
+        }
     }
 
     // ---- Groups that failed to start -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ha_cluster::{AutoFailback, Hold};
 use ha_wire::{Encoding, Method};
 
+use crate::legacy::LegacyNode;
 use crate::plan::{Fault, Scenario};
 use crate::settings::{Device, Group};
 
@@ -34,6 +35,16 @@ pub fn as_test(scenario: &Scenario) -> String {
         "#[test]\nfn seed_{}_of_{}_nodes() {{\n    holds(Scenario {{\n        seed: {},\n        nodes: {},\n",
         scenario.seed, scenario.nodes, scenario.seed, scenario.nodes
     );
+    let legacy = |node: &Option<LegacyNode>| match node {
+        None => "None".to_owned(),
+        Some(node) => format!(
+            "Some(LegacyNode {{ version: Version::{:?}, lag: {} }})",
+            node.version,
+            ms(node.lag)
+        ),
+    };
+    let legacy = list(scenario.legacy.iter().map(legacy));
+    text += &format!("        legacy: {legacy},\n");
     text += "        settings: Settings {\n";
     for (name, value) in [
         ("failback", failback.to_owned()),

@@ -1,6 +1,8 @@
 //! The command `ha-sim`, which `cargo xtask sim` runs: many seeds, or one with its story.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,12 +17,13 @@ use crate::shrink::shrink;
 
 /// What `--help` prints.
 pub const USAGE: &str = "\
-Usage: cargo xtask sim [--nodes N] [--seeds COUNT] [--from SEED] [--jobs N]
-       cargo xtask sim [--nodes N] --seed SEED [--events N,N,...]
+Usage: cargo xtask sim [--nodes N | --legacy] [--seeds COUNT] [--from SEED] [--jobs N]
+       cargo xtask sim [--nodes N | --legacy] --seed SEED [--events N,N,...]
 
-Without --nodes: 100000 seeds with two nodes, then 20000 with three.
+Without --nodes and --legacy: 100000 seeds with two nodes, then 20000 with three.
 
   --nodes N      nodes, 2 to 16
+  --legacy       two nodes, of which one is the model of a legacy one
   --seeds COUNT  how many seeds
   --from SEED    the first (1)
   --jobs N       threads (as many as there are processors)
@@ -30,8 +33,43 @@ Without --nodes: 100000 seeds with two nodes, then 20000 with three.
   --as-test      print the run as the source of a test instead
   --mutation M   with the core broken in this way (only where it was built with the feature `mutations`)";
 
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+enum Cluster {
+    /// So many nodes of ours.
+    Ours(usize),
+    /// One of ours and the model of a legacy one.
+    Mixed,
+}
+
+impl Cluster {
+    fn draw(self, seed: u64) -> Scenario {
+        match self {
+            Cluster::Ours(nodes) => Scenario::draw(nodes, seed),
+            Cluster::Mixed => Scenario::draw_mixed(seed),
+        }
+    }
+
+    /// The arguments that choose it.
+    fn arguments(self) -> String {
+        match self {
+            Cluster::Ours(nodes) => format!("--nodes {nodes}"),
+            Cluster::Mixed => "--legacy".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cluster::Ours(nodes) => write!(f, "{nodes} nodes"),
+            Cluster::Mixed => f.write_str("one of ours and a legacy one"),
+        }
+    }
+}
+
 /// Seeds of the run without arguments, by number of nodes.
-const WHOLE: [(usize, u64); 2] = [(2, 100_000), (3, 20_000)];
+const WHOLE: [(Cluster, u64); 2] = [(Cluster::Ours(2), 100_000), (Cluster::Ours(3), 20_000)];
 
 /// Failing seeds told at most.
 const TOLD_MAX: usize = 20;
@@ -40,6 +78,7 @@ const TOLD_MAX: usize = 20;
 #[derive(Debug, Default)]
 struct Wanted {
     nodes: Option<usize>,
+    legacy: bool,
     seeds: Option<u64>,
     from: Option<u64>,
     seed: Option<u64>,
@@ -49,6 +88,15 @@ struct Wanted {
     as_test: bool,
     mutation: Option<String>,
     help: bool,
+}
+
+impl Wanted {
+    fn cluster(&self) -> Cluster {
+        match self.legacy {
+            true => Cluster::Mixed,
+            false => Cluster::Ours(self.nodes.unwrap_or(2)),
+        }
+    }
 }
 
 fn wanted(arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexopt::Error> {
@@ -69,6 +117,7 @@ fn wanted(arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexop
             Long("from") => wanted.from = Some(parser.value()?.parse()?),
             Long("seed") => wanted.seed = Some(parser.value()?.parse()?),
             Long("jobs") => wanted.jobs = Some(parser.value()?.parse()?),
+            Long("legacy") => wanted.legacy = true,
             Long("keep-going") => wanted.keep_going = true,
             Long("as-test") => wanted.as_test = true,
             Long("mutation") => wanted.mutation = Some(parser.value()?.string()?),
@@ -81,6 +130,9 @@ fn wanted(arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, lexop
             Short('h') | Long("help") => wanted.help = true,
             other => return Err(other.unexpected()),
         }
+    }
+    if wanted.legacy && wanted.nodes.is_some_and(|nodes| nodes != 2) {
+        return Err("--legacy: two nodes".into());
     }
     Ok(wanted)
 }
@@ -108,20 +160,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     mutation();
     let good = match wanted.seed {
         Some(seed) if wanted.as_test => {
-            let scenario = Scenario::draw(wanted.nodes.unwrap_or(2), seed);
+            let scenario = wanted.cluster().draw(seed);
             let events = wanted.events.unwrap_or_else(|| scenario.numbers());
             print!("{}", as_test(&scenario.keep(&events)));
             true
         }
-        Some(seed) => replay(wanted.nodes.unwrap_or(2), seed, wanted.events.as_deref()),
+        Some(seed) => replay(wanted.cluster(), seed, wanted.events.as_deref()),
         None => {
             let runs = match (wanted.nodes, wanted.seeds) {
-                (None, None) => WHOLE.to_vec(),
-                (nodes, seeds) => vec![(nodes.unwrap_or(2), seeds.unwrap_or(1000))],
+                (None, None) if !wanted.legacy => WHOLE.to_vec(),
+                (_, seeds) => vec![(wanted.cluster(), seeds.unwrap_or(1000))],
             };
             let mut good = true;
-            for (nodes, count) in runs {
-                good &= many(nodes, count, &wanted, mutation);
+            for (cluster, count) in runs {
+                good &= many(cluster, count, &wanted, mutation);
             }
             good
         }
@@ -145,12 +197,17 @@ fn mutation(name: Option<&str>) -> Result<Prepare, String> {
 }
 
 /// One run with its story.
-fn replay(nodes: usize, seed: u64, events: Option<&[usize]>) -> bool {
-    let mut scenario = Scenario::draw(nodes, seed);
+fn replay(cluster: Cluster, seed: u64, events: Option<&[usize]>) -> bool {
+    let mut scenario = cluster.draw(seed);
     if let Some(events) = events {
         scenario = scenario.keep(events);
     }
-    println!("{nodes} nodes, seed {seed}: {:?}", scenario.settings);
+    println!("{cluster}, seed {seed}: {:?}", scenario.settings);
+    for (host, node) in scenario.legacy.iter().enumerate() {
+        if let Some(node) = node {
+            println!("{} is {node:?}", crate::settings::name_of(host));
+        }
+    }
     for (number, event) in &scenario.events {
         let at = event.at.as_secs_f64() + crate::world::CLOCK_START.as_secs_f64();
         println!("{number:3} at {at:.3}: {}", event.fault);
@@ -164,6 +221,9 @@ fn replay(nodes: usize, seed: u64, events: Option<&[usize]>) -> bool {
             outcome.settled_after.unwrap_or_default().as_secs_f64()
         ),
     }
+    if let Some(excused) = &outcome.excused {
+        println!("excused: {}: {}", excused.rule, excused.text);
+    }
     outcome.violation.is_none()
 }
 
@@ -173,10 +233,12 @@ struct Found {
     time: Duration,
     slowest: Duration,
     broken: Vec<(u64, Violation)>,
+    /// By quirk of the legacy: how many runs, and the first.
+    excused: BTreeMap<&'static str, (u64, u64)>,
 }
 
 /// Many seeds, on several threads.
-fn many(nodes: usize, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
+fn many(cluster: Cluster, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
     let from = wanted.from.unwrap_or(1);
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
     let jobs = wanted.jobs.unwrap_or(threads).max(1);
@@ -194,7 +256,7 @@ fn many(nodes: usize, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
                     if number >= count {
                         break;
                     }
-                    try_seed(nodes, from + number, &mut found);
+                    try_seed(cluster, from + number, &mut found);
                     if !found.broken.is_empty() && !wanted.keep_going {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -203,6 +265,10 @@ fn many(nodes: usize, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
                 total.time += found.time;
                 total.slowest = total.slowest.max(found.slowest);
                 total.broken.extend(found.broken);
+                for (quirk, (count, first)) in found.excused {
+                    let known = total.excused.entry(quirk).or_insert((0, u64::MAX));
+                    *known = (known.0 + count, known.1.min(first));
+                }
             });
         }
     });
@@ -212,23 +278,27 @@ fn many(nodes: usize, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
     let hours = found.time.as_secs_f64() / 3600.0;
     let done = next.into_inner().min(count);
     println!(
-        "{nodes} nodes: {done} seeds from {from}, {hours:.0} cluster-hours in {real:.0} s ({:.0} per minute), \
+        "{cluster}: {done} seeds from {from}, {hours:.0} cluster-hours in {real:.0} s ({:.0} per minute), \
          settled within {:.0} s, {} broken",
         hours * 60.0 / real,
         found.slowest.as_secs_f64(),
         found.broken.len()
     );
+    for (quirk, (count, first)) in &found.excused {
+        println!("excused in {count} runs, first in seed {first}: {quirk}");
+    }
     for (seed, violation) in found.broken.iter().take(TOLD_MAX) {
         println!("seed {seed}: {}: {}", violation.rule, violation.text);
     }
     if let Some((seed, _)) = found.broken.first().filter(|_| !wanted.keep_going) {
-        let events = shrink(&Scenario::draw(nodes, *seed));
+        let events = shrink(&cluster.draw(*seed));
         let list: Vec<String> = events.iter().map(usize::to_string).collect();
-        let scenario = Scenario::draw(nodes, *seed).keep(&events);
-        replay(nodes, *seed, Some(&events));
+        let scenario = cluster.draw(*seed).keep(&events);
+        replay(cluster, *seed, Some(&events));
         println!("as a test:\n{}", as_test(&scenario));
         println!(
-            "once more: cargo xtask sim --nodes {nodes} --seed {seed} --events {}",
+            "once more: cargo xtask sim {} --seed {seed} --events {}",
+            cluster.arguments(),
             list.join(",")
         );
     }
@@ -236,14 +306,15 @@ fn many(nodes: usize, count: u64, wanted: &Wanted, prepare: Prepare) -> bool {
 }
 
 /// One of many. A core that panics has broken a rule, too.
-fn try_seed(nodes: usize, seed: u64, found: &mut Found) {
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        run(&Scenario::draw(nodes, seed), false)
-    }));
+fn try_seed(cluster: Cluster, seed: u64, found: &mut Found) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(&cluster.draw(seed), false)));
     match outcome {
         Ok(outcome) => {
             found.time += outcome.time;
             found.slowest = found.slowest.max(outcome.settled_after.unwrap_or_default());
+            if let Some(excused) = outcome.excused {
+                found.excused.entry(excused.rule).or_insert((0, seed)).0 += 1;
+            }
             if let Some(violation) = outcome.violation {
                 found.broken.push((seed, violation));
             }

@@ -1,11 +1,12 @@
 //! One machine: a daemon with its core, a disk, scripts and what they have started, a calendar, and an operator.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use ha_cluster::{Core, JobId, JobOutcome, Report};
 
+use crate::legacy;
 use crate::packet::Packet;
 use crate::plan::Scenario;
 
@@ -105,9 +106,15 @@ pub(crate) struct Run {
     pub(crate) nobody: bool,
 }
 
+/// What decides in a heartbeat process.
+pub(crate) enum Mind {
+    Ours(Box<Core>),
+    Legacy(Box<legacy::Model>),
+}
+
 /// A heartbeat process.
 pub(crate) struct Daemon {
-    pub(crate) core: Core,
+    pub(crate) mind: Mind,
     pub(crate) generation: u64,
     /// The core's deadline after its last step.
     pub(crate) wake: Option<Duration>,
@@ -132,12 +139,15 @@ pub(crate) enum Waiting {
         result: ha_cluster::DeviceResult,
     },
     ClientsGone,
+    Legacy(legacy::Input),
 }
 
 /// A machine.
 pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) daemon: Option<Daemon>,
+    /// When the legacy began to release everything.
+    pub(crate) releases_since: Option<Duration>,
     /// Number of the planned start that counts; another one was overtaken by something else.
     pub(crate) start_number: u64,
     /// A start is planned.
@@ -152,6 +162,25 @@ pub(crate) struct Host {
     pub(crate) groups: Vec<GroupState>,
     pub(crate) processes: Vec<Process>,
     pub(crate) next_process: u64,
+    /// Child processes of the legacy's master.
+    pub(crate) children: Vec<legacy::Child>,
+    pub(crate) next_child: u64,
+    /// A shell that has written one piece of its message into the legacy's FIFO, and whether another one came between.
+    pub(crate) fifo: Option<(u64, bool)>,
+    /// Messages that were lost there since the daemon was last started from the command line.
+    pub(crate) lost_in_fifo: u32,
+    /// When communication of our own daemon came up.
+    pub(crate) comm_up_at: Option<Duration>,
+    /// When each numbered word about resources of this process was sent first.
+    pub(crate) first_sent: BTreeMap<u64, Duration>,
+    /// By group: the legacy has asked for it in legacy mode, and was not answered.
+    pub(crate) asked: Vec<bool>,
+    /// By group: two children of the legacy have started or stopped it beside one another.
+    pub(crate) raced: Vec<bool>,
+    /// By group: the legacy holds it in legacy mode and has asked nobody.
+    pub(crate) unasked: Vec<Option<legacy::Unasked>>,
+    /// The legacy daemon executed itself anew in the midst of taking or giving something.
+    pub(crate) cut_short: bool,
     pub(crate) stalled_until: Option<Duration>,
     /// The beginning of the present stall.
     pub(crate) stalled_from: Duration,
@@ -174,6 +203,7 @@ impl Host {
         Host {
             name,
             daemon: None,
+            releases_since: None,
             start_number: 0,
             will_start: false,
             back_after: None,
@@ -184,6 +214,16 @@ impl Host {
             groups: vec![GroupState::STOPPED; groups],
             processes: Vec::new(),
             next_process: 0,
+            children: Vec::new(),
+            next_child: 0,
+            fifo: None,
+            lost_in_fifo: 0,
+            comm_up_at: None,
+            first_sent: BTreeMap::new(),
+            asked: vec![false; groups],
+            raced: vec![false; groups],
+            unasked: vec![None; groups],
+            cut_short: false,
             stalled_until: None,
             stalled_from: Duration::ZERO,
             stalled_before: Duration::ZERO,
@@ -196,9 +236,17 @@ impl Host {
         }
     }
 
-    /// The daemon's core, if it runs.
+    /// The daemon's core, if it runs and is one of ours.
     pub(crate) fn core(&self) -> Option<&Core> {
-        self.daemon.as_ref().map(|daemon| &daemon.core)
+        match &self.daemon.as_ref()?.mind {
+            Mind::Ours(core) => Some(core),
+            Mind::Legacy(_) => None,
+        }
+    }
+
+    /// The model of a legacy daemon, if it runs.
+    pub(crate) fn model(&self) -> Option<&legacy::Model> {
+        self.daemon.as_ref()?.model()
     }
 
     /// It does not run for so long that it must not believe what waits for it.

@@ -14,6 +14,8 @@
 //! | `host`, `scripts` | machines, and the scripts that a core has run |
 //! | `world`, `trouble` | handing inputs to cores and doing what they ask for; faults |
 //! | `checks` | the judges |
+//! | [`legacy`] | the model of the legacy peer |
+//! | [`recording`] | what that says and runs, to be compared with the real one |
 //! | [`run`](mod@run), `timeline` | one run, and its story |
 //! | [`shrink`](mod@shrink) | a shorter run that breaks the same rule |
 //! | [`as_test`](mod@as_test) | a scenario as the text of a test |
@@ -24,11 +26,13 @@ pub mod as_test;
 mod checks;
 pub mod cli;
 mod host;
+pub mod legacy;
 mod network;
 mod packet;
 pub mod plan;
 mod queue;
 pub mod random;
+pub mod recording;
 pub mod run;
 mod scripts;
 mod seen;

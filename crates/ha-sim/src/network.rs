@@ -24,6 +24,9 @@ pub(crate) struct Network {
     /// By medium, sender, receiver: how many faults cut it.
     cuts: Vec<u32>,
     weathers: Vec<Weather>,
+    /// By path: how long a datagram takes that nothing happens to, so that they keep their order; none where each takes its
+    /// own time.
+    steady: Option<Vec<Duration>>,
 }
 
 impl Network {
@@ -33,7 +36,18 @@ impl Network {
             nodes,
             cuts: vec![0; media * nodes * nodes],
             weathers: Vec::new(),
+            steady: None,
         }
+    }
+
+    /// What is sent in one go arrives in its order, unless something happens to it, as on the segments of the real ones: the
+    /// legacy takes whatever comes last for the latest word (`docs/compatibility.md`), and would hardly have had users if
+    /// every cable turned its words round.
+    pub(crate) fn keep_order(&mut self) {
+        let (least, most) = FLIGHT_MICROSECONDS;
+        let paths = self.cuts.len();
+        let flight = |_| Duration::from_micros(least + self.random.below(most - least));
+        self.steady = Some((0..paths).map(flight).collect());
     }
 
     fn place(&self, cut: Cut) -> usize {
@@ -77,15 +91,18 @@ impl Network {
         if weather.loss > 0 && self.random.percent(weather.loss) {
             return;
         }
-        arrives(self.copy(weather, length));
+        arrives(self.copy(path, weather, length));
         if weather.duplicate > 0 && self.random.percent(weather.duplicate) {
-            arrives(self.copy(weather, length));
+            arrives(self.copy(path, weather, length));
         }
     }
 
-    fn copy(&mut self, weather: Weather, length: usize) -> Copy {
+    fn copy(&mut self, path: Cut, weather: Weather, length: usize) -> Copy {
         let (least, most) = FLIGHT_MICROSECONDS;
-        let mut flight = Duration::from_micros(least + self.random.below(most - least));
+        let mut flight = match &self.steady {
+            Some(steady) => steady[self.place(path)],
+            None => Duration::from_micros(least + self.random.below(most - least)),
+        };
         if weather.late > 0 && self.random.percent(weather.late) {
             flight += Duration::from_millis(self.random.below(millis(weather.delay)));
         }

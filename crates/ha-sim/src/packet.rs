@@ -10,7 +10,7 @@ pub(crate) struct Packet {
     pub(crate) from: usize,
     /// The generation of the process that sent it.
     pub(crate) generation: u64,
-    /// When.
+    /// When first.
     pub(crate) sent: Duration,
     pub(crate) bytes: Rc<[u8]>,
     /// Its number; none for the unnumbered.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ha_cluster::Hold;
 
+use crate::legacy::{LegacyNode, Version};
 use crate::random::Random;
 use crate::settings::{Settings, name_of};
 
@@ -183,6 +184,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Number of nodes.
     pub nodes: usize,
+    /// Which machines run the model of the legacy, and which version; those that are missing run our core.
+    pub legacy: Vec<Option<LegacyNode>>,
     /// What holds throughout.
     pub settings: Settings,
     /// When each node's heartbeat starts first.
@@ -229,11 +232,26 @@ impl Scenario {
         Scenario {
             seed,
             nodes,
+            legacy: Vec::new(),
             settings,
             starts,
             events,
             quiet_from,
         }
+    }
+
+    /// The scenario of a seed with one of two nodes a legacy one.
+    pub fn draw_mixed(seed: u64) -> Scenario {
+        let mut scenario = Scenario::draw(2, seed);
+        let mut random = Random::new(seed, 5);
+        let side = random.index(2);
+        let version = random.choose(&[Version::V2_1, Version::V3_0]);
+        // Whoever has so short a dead time has made sure that his nodes are quick.
+        let most = scenario.settings.deadtime.min(Duration::from_secs(4)) / 8;
+        let lag = random.choose(&[Duration::ZERO, most]);
+        scenario.legacy = vec![None; 2];
+        scenario.legacy[side] = Some(LegacyNode { version, lag });
+        scenario
     }
 
     /// The same with only some of its events.

@@ -16,6 +16,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub struct Outcome {
     /// The first rule that was broken.
     pub violation: Option<Violation>,
+    /// What kept the run from settling is a quirk of the legacy peer: its name, and what is not settled.
+    pub excused: Option<Violation>,
     /// Simulated time.
     pub time: Duration,
     /// How long after the last fault everything had settled.
@@ -29,9 +31,10 @@ pub fn run(scenario: &Scenario, tell: bool) -> Outcome {
     let scenario = Rc::new(scenario.clone());
     let mut bench = Bench::new(&scenario);
     let mut world = World::new(Rc::clone(&scenario), Timeline::new(tell));
-    let (violation, settled_after) = match play(&mut world, &mut bench) {
-        Ok(settled_after) => (None, Some(settled_after)),
-        Err(violation) => (Some(violation), None),
+    let (violation, excused, settled_after) = match play(&mut world, &mut bench) {
+        Ok(End::Settled(after)) => (None, None, Some(after)),
+        Ok(End::Excused(quirk)) => (None, Some(quirk), None),
+        Err(violation) => (Some(violation), None, None),
     };
     if let Some(violation) = &violation {
         world.tell(usize::MAX, || {
@@ -40,14 +43,23 @@ pub fn run(scenario: &Scenario, tell: bool) -> Outcome {
     }
     Outcome {
         violation,
+        excused,
         time: world.now - CLOCK_START,
         settled_after,
         timeline: world.timeline.into_text(),
     }
 }
 
+/// How a run ends in which no rule is broken.
+enum End {
+    /// Everything had settled, so long after the last fault.
+    Settled(Duration),
+    /// It has not, for which a quirk of a legacy node is to blame.
+    Excused(Violation),
+}
+
 /// Until everything has settled, or a rule is broken.
-fn play(world: &mut World, bench: &mut Bench) -> Result<Duration, Violation> {
+fn play(world: &mut World, bench: &mut Bench) -> Result<End, Violation> {
     let settings = world.scenario.settings.clone();
     let quiet = CLOCK_START + world.scenario.quiet_from;
     let end = quiet + settled::bound(&settings) + settled::lasting(&settings);
@@ -68,19 +80,25 @@ fn play(world: &mut World, bench: &mut Bench) -> Result<Duration, Violation> {
             continue;
         }
         match settled::look(world) {
-            Ok(()) => {
+            None => {
                 let since = *settled_since.get_or_insert(world.now);
                 if world.now - since >= settled::lasting(&settings) {
-                    return Ok(since - quiet);
+                    return Ok(End::Settled(since - quiet));
                 }
             }
-            Err(_) if world.now <= quiet + settled::bound(&settings) => settled_since = None,
-            Err(unsettled) => {
+            Some(_) if world.now <= quiet + settled::bound(&settings) => settled_since = None,
+            Some(unsettled) => {
                 let rule = match unsettled.ownership {
                     true => "one owner in the end",
                     false => "nothing waits for ever",
                 };
                 let after = (world.now - quiet).as_secs();
+                if let Some(quirk) = unsettled.quirk {
+                    return Ok(End::Excused(Violation {
+                        rule: quirk,
+                        text: unsettled.text,
+                    }));
+                }
                 return Err(Violation {
                     rule,
                     text: format!("{after} s after the last fault: {}", unsettled.text),

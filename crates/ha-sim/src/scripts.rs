@@ -8,6 +8,7 @@ use std::time::Duration;
 use ha_cluster::{FailedGroup, Hold, Job, JobId, JobOutcome, Report};
 
 use crate::host::{Activity, Process, Run, Step, Verb};
+use crate::legacy::SCRIPT_LEAST;
 use crate::seen::Seen;
 use crate::world::{Happening, World};
 
@@ -130,7 +131,7 @@ impl World {
         self.activate(host);
     }
 
-    fn key(&self, group: usize) -> String {
+    pub(crate) fn key(&self, group: usize) -> String {
         self.scenario.settings.groups[group].key.clone()
     }
 
@@ -215,11 +216,39 @@ impl World {
 
     /// Runs a script for a job.
     fn call(&mut self, host: usize, id: u64, group: usize, verb: Verb) {
-        let key = self.key(group);
-        self.tell(host, || format!("{key} {verb:?}"));
         if verb == Verb::Start {
             self.taken(host, id, group);
         }
+        let process = self.begin_script(host, group, verb);
+        if let Some(run) = self.run_mut(host, id) {
+            run.child = Some(process.id);
+        }
+        self.execute(host, process, Duration::ZERO);
+    }
+
+    /// Runs a script for a child of the legacy's master, which looks for its end by this number.
+    pub(crate) fn call_for_legacy(&mut self, host: usize, group: usize, verb: Verb) -> u64 {
+        if verb == Verb::Start {
+            let asked = self.now;
+            self.seen.push(Seen::Taken { host, group, asked });
+        }
+        let process = self.begin_script(host, group, verb);
+        let id = process.id;
+        self.execute(host, process, Duration::ZERO);
+        id
+    }
+
+    /// The legacy finds it running.
+    pub(crate) fn adopt_for_legacy(&mut self, host: usize, group: usize) {
+        if std::mem::take(&mut self.hosts[host].groups[group].left_behind) {
+            let asked = self.now;
+            self.seen.push(Seen::Taken { host, group, asked });
+        }
+    }
+
+    fn begin_script(&mut self, host: usize, group: usize, verb: Verb) -> Process {
+        let key = self.key(group);
+        self.tell(host, || format!("{key} {verb:?}"));
         let machine = &mut self.hosts[host];
         let state = &mut machine.groups[group];
         match verb {
@@ -231,21 +260,21 @@ impl World {
             Verb::Stop => {}
         }
         machine.next_process += 1;
-        let process = Process {
+        Process {
             id: machine.next_process,
             group,
             verb,
             attempts: 0,
-        };
-        if let Some(run) = self.run_mut(host, id) {
-            run.child = Some(process.id);
         }
-        self.execute(host, process, Duration::ZERO);
     }
 
     fn execute(&mut self, host: usize, process: Process, pause: Duration) {
+        let least = match self.legacy(host) {
+            Some(_) => SCRIPT_LEAST,
+            None => Duration::ZERO,
+        };
         let machine = &mut self.hosts[host];
-        let usual = self.scenario.settings.script_time;
+        let usual = self.scenario.settings.script_time.max(least);
         let time = pause + machine.slow.iter().copied().max().unwrap_or(usual);
         let id = process.id;
         machine.processes.push(process);
@@ -282,7 +311,8 @@ impl World {
                 let asked = machine
                     .daemon
                     .as_ref()
-                    .is_some_and(|daemon| daemon.runs.iter().any(|run| run.child == Some(id)));
+                    .is_some_and(|daemon| daemon.runs.iter().any(|run| run.child == Some(id)))
+                    || machine.child_waits_for(id);
                 if !failed {
                     machine.groups[group].activity = Activity::Running;
                 } else if !asked {
@@ -309,12 +339,16 @@ impl World {
             Verb::Stop => {
                 machine.groups[group].activity = Activity::Stopped;
                 machine.groups[group].left_behind = false;
+                machine.unasked[group] = None;
                 self.seen.push(Seen::Released { host, group });
             }
         }
         let key = self.key(group);
         let word = if failed { "failed" } else { "done" };
         self.tell(host, || format!("{key} {:?} {word}", process.verb));
+        if self.child_script_ended(host, id, group, failed).is_some() {
+            return;
+        }
         let ours = self.scenario.settings.groups[group].home == host;
         let Some(daemon) = &mut self.hosts[host].daemon else {
             return;

@@ -28,6 +28,11 @@ impl World {
                     self.feed_untrusted(to, medium, &bytes, "a forged datagram");
                 }
             }
+            // The legacy's scripts are run by its children, which go on when it does not.
+            Happening::ScriptEnds { host, process } if self.legacy(host).is_some() => {
+                self.script_ends(host, process, true);
+            }
+            Happening::ChildSteps { host, child } => self.child_steps(host, child),
             Happening::ScriptEnds { host, process } => match self.hosts[host].stalled_until {
                 // The script has ended; the daemon hears of it later. Its effect is there now.
                 Some(_) if self.hosts[host].daemon.is_some() => {
@@ -36,7 +41,7 @@ impl World {
                 _ => self.script_ends(host, process, true),
             },
             Happening::ScriptIsSlow { host, process } => {
-                if self.hosts[host].stalled_until.is_none() {
+                if self.hosts[host].stalled_until.is_none() && self.legacy(host).is_none() {
                     self.script_is_slow(host, process);
                 }
             }
@@ -58,6 +63,7 @@ impl World {
                     None => self.feed(host, Input::ClientsGone),
                 }
             }
+            Happening::LegacyTold { host, input } => self.tell_legacy(host, input),
             Happening::Start {
                 host,
                 number,
@@ -211,6 +217,10 @@ impl World {
         for (name, value) in fields {
             message.push(name, value);
         }
+        let tool = matches!(kind, "ask_resources" | "hb_takeover");
+        if tool && self.legacy(host).is_some() {
+            return self.call_tool(host, message);
+        }
         self.feed(host, Input::Inject { message });
     }
 
@@ -222,9 +232,13 @@ impl World {
         let machine = &mut self.hosts[host];
         machine.daemon = None;
         machine.processes.clear();
+        machine.children.clear();
+        machine.fifo = None;
         machine.waiting.clear();
         machine.stalled_until = None;
         machine.groups.fill(GroupState::STOPPED);
+        machine.unasked.fill(None);
+        machine.raced.fill(false);
         machine.back_after = None;
         self.seen.push(Seen::Crashed { host });
         self.plan_start(host, back_after, None);
@@ -282,6 +296,11 @@ impl World {
                 None => return,
             };
             let happening = match input {
+                Waiting::Legacy(input) => {
+                    self.queue
+                        .plan(self.now, Happening::LegacyTold { host, input });
+                    continue;
+                }
                 Waiting::Datagram {
                     medium,
                     packet,
@@ -480,6 +499,9 @@ impl World {
     }
 
     fn device_told(&mut self, host: usize, id: JobId, result: DeviceResult) {
+        if self.legacy(host).is_some() {
+            return self.legacy_reset_ended(host, id, result);
+        }
         let outcome = ha_cluster::JobOutcome::Device(result);
         self.feed(host, Input::JobEnded { id, outcome });
     }
@@ -493,8 +515,12 @@ impl World {
 
     /// The halves of haresources that a node's daemon says it holds.
     pub(crate) fn held(&self, host: usize) -> Hold {
-        self.hosts[host]
-            .core()
-            .map_or(Hold::NONE, |core| core.resources().held)
+        let machine = &self.hosts[host];
+        match machine.model() {
+            Some(model) => Hold::from(model.held()),
+            None => machine
+                .core()
+                .map_or(Hold::NONE, |core| core.resources().held),
+        }
     }
 }

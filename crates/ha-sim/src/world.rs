@@ -12,12 +12,14 @@ use ha_cluster::{
 };
 use ha_wire::{CompressionSettings, KeyRing};
 
-use crate::host::{Activity, Daemon, Host, SOCKET_BUFFER, Waiting};
+use crate::host::{Activity, Daemon, Host, Mind, SOCKET_BUFFER, Waiting};
+use crate::legacy;
 use crate::network::Network;
 use crate::packet::Packet;
 use crate::plan::{Cut, Scenario};
 use crate::queue::Queue;
 use crate::random::Random;
+use crate::recording::Line;
 use crate::seen::Seen;
 use crate::settings::name_of;
 use crate::timeline::Timeline;
@@ -70,6 +72,10 @@ pub(crate) enum Happening {
         reset: Option<usize>,
         result: DeviceResult,
     },
+    /// A child of the legacy's master goes on.
+    ChildSteps { host: usize, child: u64 },
+    /// The legacy's master finds what came while it was not scheduled.
+    LegacyTold { host: usize, input: legacy::Input },
     /// The respawn clients of a process have ended.
     ClientsGone { host: usize, generation: u64 },
     /// Heartbeat starts.
@@ -102,6 +108,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) keys: KeyRing,
     pub(crate) timeline: Timeline,
+    /// What legacy nodes say and run, if it is wanted.
+    pub(crate) recording: Option<Vec<Line>>,
     /// What has happened since the checkers last looked.
     pub(crate) seen: Vec<Seen>,
     /// When a fault began or ended last.
@@ -137,19 +145,21 @@ impl World {
             queue.plan(CLOCK_START + event.at, Happening::Begin(place));
         }
         queue.plan(CLOCK_START + scenario.quiet_from, Happening::Quiet);
+        let random = Random::new(scenario.seed, 2);
+        let mut network = Network::new(scenario.nodes, settings.media, random);
+        if scenario.legacy.iter().any(Option::is_some) {
+            network.keep_order();
+        }
         World {
             now: CLOCK_START,
             hosts,
-            network: Network::new(
-                scenario.nodes,
-                settings.media,
-                Random::new(scenario.seed, 2),
-            ),
+            network,
             queue,
             device_failures: vec![0; settings.devices.len()],
             random: Random::new(scenario.seed, 3),
             keys: settings.keys(),
             timeline,
+            recording: None,
             seen: Vec::new(),
             calm_since: Duration::ZERO,
             quiet: false,
@@ -209,7 +219,7 @@ impl World {
 
     // ---- A core and what it asks for -------------------------------------------------------------------------------
 
-    fn stamp(&self, host: usize) -> Now {
+    pub(crate) fn stamp(&self, host: usize) -> Now {
         let wall = WALL_START + self.now.as_secs();
         Now {
             mono: self.now,
@@ -272,6 +282,10 @@ impl World {
         }
         let stamp = self.stamp(host);
         let machine = &mut self.hosts[host];
+        machine.comm_up_at = None;
+        machine.first_sent.clear();
+        machine.asked.fill(false);
+        machine.releases_since = None;
         machine.will_start = false;
         let generation = machine
             .generation_on_disk
@@ -284,14 +298,37 @@ impl World {
             self.hosts[host].failing_stops.fill(0);
             self.script_ends(host, process, false);
         }
+        if restart.is_some() && self.legacy(host).is_some() {
+            let machine = &mut self.hosts[host];
+            for (group, state) in machine.groups.iter().enumerate() {
+                if state.is_active() {
+                    machine.unasked[group].get_or_insert(legacy::Unasked::Anew);
+                }
+            }
+        }
         if restart.is_none() {
+            self.hosts[host].lost_in_fifo = 0;
+            self.hosts[host].cut_short = false;
+            self.hosts[host].raced.fill(false);
             for group in &mut self.hosts[host].groups {
                 group.left_behind = group.is_active();
             }
         }
-        let core = Core::new(self.config(host, generation, restart.clone()), stamp);
+        // What is left of the children of a killed one ends as scripts do.
+        self.hosts[host].children.clear();
+        self.hosts[host].fifo = None;
+        let mind = match self.legacy(host) {
+            None => {
+                let config = self.config(host, generation, restart.clone());
+                Mind::Ours(Box::new(Core::new(config, stamp)))
+            }
+            Some(node) => {
+                let model = self.legacy_model(host, node, generation, restart.clone());
+                Mind::Legacy(Box::new(model))
+            }
+        };
         self.hosts[host].daemon = Some(Daemon {
-            core,
+            mind,
             generation,
             wake: None,
             runs: Vec::new(),
@@ -310,7 +347,10 @@ impl World {
             )
         });
         self.seen.push(Seen::Started { host });
-        self.feed(host, Input::Start);
+        match self.legacy(host) {
+            None => self.feed(host, Input::Start),
+            Some(_) => self.start_legacy(host),
+        }
     }
 
     pub(crate) fn plan_start(
@@ -336,11 +376,22 @@ impl World {
     /// Hands something to a core and does what it asks for.
     pub(crate) fn feed(&mut self, host: usize, input: Input<'_>) {
         let stamp = self.stamp(host);
-        let Some(daemon) = &mut self.hosts[host].daemon else {
-            return;
-        };
-        daemon.core.handle(stamp, input);
-        self.drain(host);
+        match self.hosts[host]
+            .daemon
+            .as_mut()
+            .map(|daemon| &mut daemon.mind)
+        {
+            None => {}
+            Some(Mind::Ours(core)) => {
+                core.handle(stamp, input);
+                self.drain(host);
+            }
+            Some(Mind::Legacy(_)) => {
+                if let Some(input) = legacy::Input::from_ours(input) {
+                    self.feed_legacy(host, input);
+                }
+            }
+        }
     }
 
     fn drain(&mut self, host: usize) {
@@ -348,25 +399,32 @@ impl World {
             while let Some(action) = self.poll(host) {
                 self.act(host, action);
             }
+            let stamp = self.stamp(host);
             let Some(daemon) = &mut self.hosts[host].daemon else {
                 break;
             };
+            let Mind::Ours(core) = &mut daemon.mind else {
+                break;
+            };
             if daemon.ended.is_empty() {
-                daemon.wake = daemon.core.next_deadline();
+                daemon.wake = core.next_deadline();
+                let up = core.is_comm_up().then_some(self.now);
+                let machine = &mut self.hosts[host];
+                machine.comm_up_at = machine.comm_up_at.or(up);
                 break;
             }
-            let stamp = self.stamp(host);
-            if let Some(daemon) = &mut self.hosts[host].daemon {
-                for (id, outcome) in std::mem::take(&mut daemon.ended) {
-                    daemon.core.handle(stamp, Input::JobEnded { id, outcome });
-                }
+            for (id, outcome) in std::mem::take(&mut daemon.ended) {
+                core.handle(stamp, Input::JobEnded { id, outcome });
             }
         }
         self.seen.push(Seen::Stepped { host });
     }
 
     fn poll(&mut self, host: usize) -> Option<Action> {
-        self.hosts[host].daemon.as_mut()?.core.poll_action()
+        match &mut self.hosts[host].daemon.as_mut()?.mind {
+            Mind::Ours(core) => core.poll_action(),
+            Mind::Legacy(_) => None,
+        }
     }
 
     fn act(&mut self, host: usize, action: Action) {
@@ -408,7 +466,7 @@ impl World {
     }
 
     /// The second time there are none left.
-    fn stop_clients(&mut self, host: usize) {
+    pub(crate) fn stop_clients(&mut self, host: usize) {
         let Some(daemon) = &mut self.hosts[host].daemon else {
             return;
         };
@@ -421,7 +479,7 @@ impl World {
         self.queue.plan(self.now + time, gone);
     }
 
-    fn exit(&mut self, host: usize, kind: ExitKind) {
+    pub(crate) fn exit(&mut self, host: usize, kind: ExitKind) {
         self.tell(host, || format!("=== heartbeat ends: {kind:?}"));
         let machine = &mut self.hosts[host];
         machine.daemon = None;
@@ -458,7 +516,7 @@ impl World {
 
     // ---- Datagrams -----------------------------------------------------------------------------------------------
 
-    fn transmit(&mut self, host: usize, medium: usize, payload: Rc<[u8]>) {
+    pub(crate) fn transmit(&mut self, host: usize, medium: usize, payload: Rc<[u8]>) {
         let packet = match &self.last_packet {
             Some(last) if Rc::ptr_eq(&last.bytes, &payload) => Rc::clone(last),
             _ => {
@@ -466,7 +524,13 @@ impl World {
                     Some(daemon) => daemon.generation,
                     None => return,
                 };
-                let packet = Rc::new(Packet::new(host, generation, self.now, payload));
+                let mut packet = Packet::new(host, generation, self.now, payload);
+                if let (true, Some(seq)) = (packet.resources, packet.seq) {
+                    // What is sent again is as old as it was.
+                    let first = self.hosts[host].first_sent.entry(seq).or_insert(self.now);
+                    packet.sent = *first;
+                }
+                let packet = Rc::new(packet);
                 if packet.resources {
                     self.tell(host, || format!("-> {}", packet.summary()));
                 }
@@ -570,6 +634,10 @@ impl World {
         payload: &[u8],
         what: &'static str,
     ) {
+        if self.legacy(host).is_some() {
+            // What the model believes is its own business.
+            return self.legacy_datagram(host, medium, payload);
+        }
         // What is due anyway is done first, so that only the datagram can be the cause of a change.
         self.feed(host, Input::Timer);
         let state = |world: &World| {
@@ -582,11 +650,11 @@ impl World {
         let before = state(self);
         let stamp = self.stamp(host);
         let mut changed = None;
-        if let Some(daemon) = &mut self.hosts[host].daemon {
-            daemon
-                .core
-                .handle(stamp, Input::Datagram { medium, payload });
-            while let Some(action) = daemon.core.poll_action() {
+        if let Some(daemon) = &mut self.hosts[host].daemon
+            && let Mind::Ours(core) = &mut daemon.mind
+        {
+            core.handle(stamp, Input::Datagram { medium, payload });
+            while let Some(action) = core.poll_action() {
                 if !matches!(action, Action::Log { .. }) {
                     changed.get_or_insert_with(|| format!("{action:?}"));
                 }

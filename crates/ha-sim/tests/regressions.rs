@@ -34,6 +34,7 @@ fn a_node_that_starts_slowly_is_not_reset_for_ever() {
     holds(Scenario {
         seed: 65,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(1000),
@@ -64,6 +65,7 @@ fn a_release_read_after_a_long_stall_is_not_believed() {
     holds(Scenario {
         seed: 248,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(2000),
@@ -94,6 +96,7 @@ fn a_giver_that_restarts_hears_that_the_taker_is_taking() {
     holds(Scenario {
         seed: 307,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(2000),
@@ -124,6 +127,7 @@ fn an_unanswered_question_for_a_group_is_asked_again() {
     holds(Scenario {
         seed: 339,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Legacy,
             keepalive: ms(2000),
@@ -153,6 +157,7 @@ fn a_first_acquisition_after_a_stall_waits_until_it_has_listened() {
     holds(Scenario {
         seed: 518,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(1000),
@@ -182,6 +187,7 @@ fn a_node_that_answers_at_comm_up_is_not_dead() {
     holds(Scenario {
         seed: 1955,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Legacy,
             keepalive: ms(2000),
@@ -213,6 +219,7 @@ fn executed_anew_during_a_partition_it_does_not_keep_the_others_groups() {
     holds(Scenario {
         seed: 1741,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Legacy,
             keepalive: ms(1000),
@@ -243,6 +250,7 @@ fn what_is_still_being_released_is_not_free_for_a_node_that_restarts() {
     holds(Scenario {
         seed: 2861,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(500),
@@ -275,6 +283,7 @@ fn a_reload_right_after_a_kill_still_releases_what_was_left_behind() {
     holds(Scenario {
         seed: 3027,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(1000),
@@ -307,6 +316,7 @@ fn a_first_acquisition_waits_for_the_end_of_a_shutdown() {
     holds(Scenario {
         seed: 3666,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(500),
@@ -338,6 +348,7 @@ fn a_question_does_not_make_an_older_answer_old() {
     holds(Scenario {
         seed: 3935,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(1000),
@@ -371,6 +382,7 @@ fn a_reload_waits_for_the_end_of_a_standby() {
     holds(Scenario {
         seed: 6119,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(1000),
@@ -401,6 +413,7 @@ fn a_node_that_shuts_down_tells_a_starting_one_so() {
     holds(Scenario {
         seed: 6331,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(2000),
@@ -431,6 +444,7 @@ fn packets_lost_for_good_do_not_leave_a_standby_half_done() {
     holds(Scenario {
         seed: 11540,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(2000),
@@ -462,6 +476,7 @@ fn a_node_that_dies_while_it_releases_is_reset() {
     holds(Scenario {
         seed: 6584,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Off,
             keepalive: ms(1000),
@@ -492,6 +507,7 @@ fn a_farewell_read_after_a_long_stall_takes_nothing_over() {
     holds(Scenario {
         seed: 10513,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(1000),
@@ -522,6 +538,7 @@ fn a_node_that_is_executed_anew_is_asked_for_groups() {
     holds(Scenario {
         seed: 11505,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Legacy,
             keepalive: ms(1000),
@@ -553,6 +570,7 @@ fn a_node_that_dies_during_a_reload_is_reset() {
     holds(Scenario {
         seed: 22390,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::On,
             keepalive: ms(200),
@@ -583,6 +601,7 @@ fn an_answer_to_a_former_life_is_not_heeded() {
     holds(Scenario {
         seed: 35791,
         nodes: 2,
+        legacy: vec![],
         settings: Settings {
             failback: AutoFailback::Legacy,
             keepalive: ms(1000),

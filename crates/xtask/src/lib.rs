@@ -56,9 +56,10 @@ Usage: cargo xtask COMMAND
         use must not grow (default: 2 nodes of ours, 10 minutes, 100 ms and 1000 ms).
         --busy    something else keeps all processors busy
 
-  sim [--nodes N] [--seeds COUNT] [--from SEED] [--jobs N] [--keep-going] | --seed SEED [--events N,...] [--as-test]
+  sim [--nodes N | --legacy] [--seeds COUNT] [--from SEED] [--jobs N] [--keep-going] | --seed SEED [--events N,...] [--as-test]
         Simulate clusters of 2 to 16 nodes with every kind of fault, and judge each step (default: 100,000 seeds with two
         nodes, then 20,000 with three). With --seed one run and its story.
+        --legacy       two nodes, of which one is a model of the original
         --keep-going   look for more seeds after the first that fails
         --events N,... of the faults of the seed only these
         --as-test      print the run as the source of a test instead

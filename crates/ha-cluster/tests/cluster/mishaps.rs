@@ -246,6 +246,7 @@ fn a_stop_while_a_reload_waits_for_clients_releases_everything() {
 /// The giver's announcement may be lost; its `done` says the same, and nobody is to complain of two owners.
 #[test]
 fn a_lost_announcement_of_a_standby_is_no_contradiction() {
+    let mut heard = 0;
     for seed in 1..=40 {
         let mut world = World::settled(
             2,
@@ -258,6 +259,11 @@ fn a_lost_announcement_of_a_standby_is_no_contradiction() {
         world.loss = 30;
         world.standby(0, "all");
         world.run(secs(20));
+        if [0, 1].iter().any(|&host| world.logged(host, "is dead")) {
+            // So much was lost that a node counted as dead, and took everything: a contradiction indeed.
+            continue;
+        }
+        heard += 1;
         for host in [0, 1] {
             assert!(
                 !world.logged(host, "Both machines own"),
@@ -266,4 +272,5 @@ fn a_lost_announcement_of_a_standby_is_no_contradiction() {
             );
         }
     }
+    assert!(heard > 30, "{heard} of 40 runs");
 }

@@ -8,9 +8,11 @@
 //! | what is not signed, or is of a former life, changes nothing | [`untrusted`] |
 //! | a restarted node is never taken for its former self | [`lives`] |
 //! | every queue stays below its bound | [`bounds`] |
+//! | what a legacy partner does to these is no fault of ours | [`excused`] |
 //! | when nothing goes wrong any more, each group has one owner and nothing waits | [`settled`] |
 
 mod bounds;
+pub(crate) mod excused;
 mod lives;
 mod overlap;
 pub(crate) mod settled;

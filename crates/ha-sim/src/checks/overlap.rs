@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Judge, settled};
+use super::{Judge, excused, settled};
 use crate::plan::Scenario;
 use crate::seen::Seen;
 use crate::world::World;
@@ -64,7 +64,7 @@ impl Judge for Overlap {
                 for (group, since) in self.since.iter().enumerate() {
                     let Some(since) = since else { continue };
                     let lasted = world.now.saturating_sub((*since).max(world.calm_since));
-                    if lasted > self.bound {
+                    if lasted > self.bound && excused::ownership(world, group).is_none() {
                         return Err(format!(
                             "{} has been active on two nodes for {} ms although nothing was in the way of their noticing",
                             world.scenario.settings.groups[group].key,

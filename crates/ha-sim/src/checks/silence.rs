@@ -38,6 +38,8 @@ pub(crate) struct Silence {
     /// When communication came up.
     comm_up_at: Vec<Duration>,
     deaths: Pairs<Option<Duration>>,
+    /// How often each legacy node has declared another one dead.
+    burials: Pairs<u32>,
 }
 
 impl Silence {
@@ -47,6 +49,7 @@ impl Silence {
             comm_up: vec![false; scenario.nodes],
             comm_up_at: vec![Duration::ZERO; scenario.nodes],
             deaths: Pairs::new(scenario.nodes, None),
+            burials: Pairs::new(scenario.nodes, 0),
         }
     }
 
@@ -104,7 +107,22 @@ impl Silence {
         Ok(())
     }
 
+    /// What a legacy node decides is not judged, but counts for what others may do.
+    fn note_burials(&mut self, world: &World, host: usize) {
+        for other in 0..world.hosts.len() {
+            let Some(model) = world.hosts[host].model() else {
+                return;
+            };
+            let known = self.burials.get_mut(host, other);
+            let before = std::mem::replace(known, model.burials(other));
+            if *known > before {
+                *self.deaths.get_mut(host, other) = Some(world.now);
+            }
+        }
+    }
+
     fn judge(&mut self, world: &World, host: usize) -> Result<(), String> {
+        self.note_burials(world, host);
         let Some(core) = world.hosts[host].core() else {
             return Ok(());
         };

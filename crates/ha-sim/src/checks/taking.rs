@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ha_cluster::Hold;
 
-use super::Pairs;
+use super::{Pairs, excused};
 use crate::packet::Packet;
 use crate::plan::Scenario;
 use crate::seen::Seen;
@@ -164,6 +164,9 @@ impl Taking {
             if other == host || !state.is_active() || state.left_behind {
                 continue;
             }
+            if excused::taking(world, other, group).is_some() {
+                continue;
+            }
             let dead = core.view_of(&machine.name).is_some_and(|view| view.dead);
             let death = *deaths.get(host, other);
             let decided = death.is_some_and(|at| world.now <= at + DECISION_HOLDS);
@@ -206,7 +209,8 @@ impl Taking {
             let death = *deaths.get(host, holder.host);
             let earlier = death.is_some_and(|at| at <= asked && asked <= holder.since);
             let begun = mutual || earlier || self.goes_on(world, host, group, holder.host, asked);
-            if !told_dead && !came_back && !begun {
+            let excused = excused::taking_after_crash(world, holder.host).is_some();
+            if !told_dead && !came_back && !begun && !excused {
                 return Err(format!(
                     "{} takes {key} of {}, which crashed {} ms ago, without having declared it dead",
                     taker.name,
