@@ -11,12 +11,10 @@ mod checker;
 mod conversation;
 mod pattern;
 mod protocols;
-mod validate;
 mod verdict;
 
 pub use checker::{Checker, Outcome, Settings};
 pub use conversation::{Conversation, Effect, Effects, Event, Host, Target, Transport};
 pub use pattern::{Pattern, PatternError};
 pub use protocols::{Environment, Seed, conversation};
-pub use validate::validate;
 pub use verdict::Verdict;

@@ -67,7 +67,10 @@ pub(crate) fn run(call: &Call, program: &str, places: &Places) -> ExitCode {
         output::error(&format!("{text}\n"));
     }
     let Some(config) = loaded.config else {
-        return context.broken(&file);
+        if let Some(log) = loaded.log {
+            context.log.retarget(target_of(&log));
+        }
+        return context.broken(&file, loaded.diagnostics);
     };
     if config.supervised {
         context.log.retarget(Target::Supervised);
@@ -79,10 +82,12 @@ pub(crate) fn run(call: &Call, program: &str, places: &Places) -> ExitCode {
     context
         .log
         .line(format!("Invoking ldirectord invoked as: {program} {words}"));
-    if matches!(
+    let starts = matches!(
         call.command,
         Command::Start | Command::Restart | Command::TryRestart
-    ) {
+    );
+    // With -d somebody looks at the terminal, perhaps to check a file with `status`.
+    if starts || call.debug {
         for text in loaded.remarks {
             context.log.as_it_is(text);
         }
@@ -211,8 +216,15 @@ impl Context<'_> {
         }
     }
 
-    /// The mistakes have been printed. A daemon that runs goes on, and its pid file stays (12, number 4).
-    fn broken(&self, file: &ConfigFile) -> ExitCode {
+    /// The mistakes have been printed. They are logged as well: what a resource script prints, heartbeat may keep nowhere.
+    /// A daemon that runs goes on, and its pid file stays (12, number 4).
+    fn broken(&self, file: &ConfigFile, mistakes: Vec<String>) -> ExitCode {
+        // With -d the log is standard error.
+        if !self.call.debug {
+            for text in mistakes {
+                self.log.as_it_is(text);
+            }
+        }
         match (self.call.command, pid_file::inspect(&self.pid_file)) {
             (Command::Stop, _) => return self.stop(&file.name),
             (Command::Status, State::Running { pid }) => {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ha_config::ldirectord::{Ldirectord, legacy_text, parse};
+use ha_config::ldirectord::{Ldirectord, LogTarget, legacy_text, read as read_configuration};
 use ha_config::{Diagnostic, Origin, Severity};
 
 use crate::machine::Machine;
@@ -42,6 +42,8 @@ pub(crate) struct Loaded {
     pub(crate) diagnostics: Vec<String>,
     /// Advice of ours on what the legacy takes in silence. For the log: on a terminal or in a resource's output nobody expects it.
     pub(crate) remarks: Vec<String>,
+    /// Where it wants to log, as far as it is understood; none if it could not be read.
+    pub(crate) log: Option<LogTarget>,
     /// What it looked like; none if it could not be read.
     pub(crate) stamp: Option<Stamp>,
 }
@@ -78,7 +80,8 @@ impl ConfigFile {
         let pid = std::process::id();
         match read(&self.path) {
             Ok((mut bytes, stamp)) => {
-                let parsed = parse(&bytes, &self.name, &Machine::default());
+                let reading = read_configuration(&bytes, &self.name, &Machine::default());
+                let parsed = reading.parsed;
                 let told = stamp.for_everybody && has_passwords(&bytes);
                 ha_config::wipe(&mut bytes);
                 let (remarks, diagnostics): (Vec<_>, Vec<_>) =
@@ -101,6 +104,7 @@ impl ConfigFile {
                     config: parsed.value,
                     diagnostics: texts(diagnostics),
                     remarks,
+                    log: Some(reading.log),
                     stamp: Some(stamp),
                 }
             }
@@ -112,6 +116,7 @@ impl ConfigFile {
                     ha_sys::errno_text(&error)
                 )],
                 remarks: Vec::new(),
+                log: None,
                 stamp: None,
             },
         }

@@ -44,6 +44,10 @@ impl Host for Machine {
     fn is_directory(&self, path: &str) -> bool {
         Path::new(path).is_dir()
     }
+
+    fn can_match(&self, receive: &[u8]) -> Result<(), String> {
+        checks::Pattern::try_out(receive).map_err(|error| error.to_string())
+    }
 }
 
 /// `HOSTNAME` of the environment, else `uname -n`.

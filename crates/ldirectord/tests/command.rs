@@ -255,7 +255,7 @@ fn with_a_broken_configuration() {
          done
          [ -s $pid ] && [ ! -e /run/signals ] && echo untouched
          ld stop >/dev/null; until_true '[ ! -e /var/run/ldirectord.ldirectord.pid ]'
-         texts | uniq",
+         texts | grep -c Exiting; texts | sed 's/\\[[0-9]*\\]/[PID]/' | sort -u",
         "err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 1: Unknown command bogus=1
          err:  
          code: 0
@@ -271,7 +271,83 @@ fn with_a_broken_configuration() {
          err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 1: Unknown command bogus=1
          code: 2
          untouched
+         5
+          
+         Error [PID] reading file /etc/ha.d/ldirectord.cf at line 1: Unknown command bogus=1
          Exiting with exit_status 2: config_error: Configuration Error",
+    );
+}
+
+/// As a resource: of what a script prints heartbeat keeps nothing without a debugfile, so the reason must be in the log.
+#[test]
+fn why_it_would_not_start_is_in_its_log() {
+    assert_output(
+        "said() { sed 's/^\\[[^]]*\\] //; s/\\[[0-9]*\\]/[PID]/' $1; rm $1; }
+         { good; echo 'virtual=10.0.0.1'; printf '\\tprotocol=tcp\\n'; } >/etc/ha.d/ldirectord.cf
+         ld start 2>/dev/null >/dev/null; said $LOG
+         { echo 'logfile=\"/var/log/other.log\"'; echo quiescent=maybe; } >/etc/ha.d/ldirectord.cf
+         ld start | sed 's/\\[[0-9]*\\]/[PID]/'
+         said /var/log/other.log; ls /var/log
+         ld -d start | sed 's/\\[[0-9]*\\]/[PID]/'; ls /var/log",
+        "Error [PID] reading file /etc/ha.d/ldirectord.cf at line 6: protocol must be fwm if the virtual service is a fwmark (a number)
+         (is the port missing on line 5?)
+         Exiting with exit_status 2: config_error: Configuration Error
+         err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 2: quiescent must be 'yes' or 'no'
+         code: 2
+         Error [PID] reading file /etc/ha.d/ldirectord.cf at line 2: quiescent must be 'yes' or 'no'
+         Exiting with exit_status 2: config_error: Configuration Error
+         err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 2: quiescent must be 'yes' or 'no'
+         err: DEBUG2: Exiting with exit_status 2: config_error: Configuration Error
+         err: Exiting with exit_status 2: config_error: Configuration Error
+         code: 2
+         other.log",
+    );
+}
+
+/// The report: each of these was taken without a word, and its servers were down for ever.
+#[test]
+fn a_receive_that_is_no_regular_expression_is_an_error_with_its_line() {
+    assert_output(
+        r#"web() { printf 'virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate%s\n\treceive="%s"\n# end\n' "$1" "$2"; }
+         for receive in 'o(k' '(ok' '*ok' '[a-' 'a(?R)?b'; do
+             web '' "$receive" >/etc/ha.d/ldirectord.cf
+             for word in status start reload; do ld $word; done | sed 's/\[[0-9]*\]/[PID]/' | sort | uniq -c
+         done
+         web ' 1 "x", "(ok"' ok >/etc/ha.d/ldirectord.cf; ld status | sed 's/\[[0-9]*\]/[PID]/'
+         web '' '^(ok|fine) [0-9]{2}\b(?!x)' >/etc/ha.d/ldirectord.cf; ld status"#,
+        r#"3 code: 2
+         3 err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 3: receive "o(k" is not a valid regular expression: unmatched (
+         3 code: 2
+         3 err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 3: receive "(ok" is not a valid regular expression: unmatched (
+         3 code: 2
+         3 err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 3: receive "*ok" is not a valid regular expression: a quantifier follows nothing
+         3 code: 2
+         3 err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 3: receive "[a-" is not a valid regular expression: unmatched [
+         3 code: 2
+         3 err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 3: receive "a(?R)?b" is not usable here as a regular expression: recursion is not supported
+         err: Error [PID] reading file /etc/ha.d/ldirectord.cf at line 2: receive "(ok" is not a valid regular expression: unmatched (
+         code: 2
+         out: ldirectord is stopped for /etc/ha.d/ldirectord.cf
+         code: 3"#,
+    );
+}
+
+/// A file is checked by asking for the status; with -d that tells what is advised as well.
+#[test]
+fn a_file_can_be_checked_without_starting() {
+    assert_output(
+        r#"printf 'virtual=192.0.2.1\n\treal=192.0.2.2:80 gate\n\tchecktype=connect\n\treceive="(ok"\n# end\n' >/etc/ha.d/ldirectord.cf
+         ld status; ld -d status | sed 's/\[[0-9]*\]/[PID]/' | grep -v DEBUG2"#,
+        r#"out: ldirectord is stopped for /etc/ha.d/ldirectord.cf
+         code: 3
+         out: ldirectord is stopped for /etc/ha.d/ldirectord.cf
+         err: Invoking ldirectord invoked as: /mnt/ldirectord status 
+         err: Warning [PID] reading file /etc/ha.d/ldirectord.cf at line 1: "192.0.2.1" has no port and counts as firewall mark 192
+         err:   (no check here uses it)
+         err: Warning [PID] reading file /etc/ha.d/ldirectord.cf at line 4: receive "(ok" is not a valid regular expression: unmatched (
+         err:   (no check here uses it)
+         err: Exiting with exit_status 3: Exiting from ldirectord status
+         code: 3"#,
     );
 }
 

@@ -80,6 +80,14 @@ impl Browser {
         })
     }
 
+    /// When the latest request that was answered had been begun.
+    pub fn latest(&self) -> Option<Duration> {
+        self.0.look(|requests| {
+            let answered = requests.iter().filter(|request| request.page.is_some());
+            answered.map(|request| request.begun).max()
+        })
+    }
+
     /// The longest time between the beginnings of two successive requests that were answered, of those whose second one
     /// was begun after `begin`. None when there are no two.
     pub fn longest_wait_since(&self, begin: Duration) -> Option<Duration> {

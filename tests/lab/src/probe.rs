@@ -82,6 +82,12 @@ impl Probe {
             .look(|answers| answers.last().map(|answer| answer.from.clone()))
     }
 
+    /// When the latest question that was answered had been sent, since the probe's start.
+    pub fn latest(&self) -> Option<Duration> {
+        self.0
+            .look(|answers| answers.iter().map(|answer| answer.sent).max())
+    }
+
     /// What has been seen so far; gaps shorter than `gap_min` do not count.
     pub fn report(&self, gap_min: Duration) -> ProbeReport {
         self.0.look(|answers| report(answers, gap_min))

@@ -6,10 +6,9 @@
 mod class;
 mod group;
 
-use std::fmt;
-
 use self::class::{Member, WORD};
 use self::group::name;
+use super::PatternError;
 use super::places::{count_groups, nothing_follows};
 
 /// Who can run a pattern.
@@ -30,11 +29,13 @@ pub(super) enum Problem {
     Unsupported(&'static str),
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Problem::Invalid(what) => out.write_str(what),
-            Problem::Unsupported(what) => write!(out, "{what} is not supported"),
+impl From<Problem> for PatternError {
+    fn from(problem: Problem) -> PatternError {
+        match problem {
+            Problem::Invalid(what) => PatternError::Invalid(what.to_owned()),
+            Problem::Unsupported(what) => {
+                PatternError::Unsupported(format!("{what} is not supported"))
+            }
         }
     }
 }
@@ -242,6 +243,8 @@ impl Translator<'_> {
                 return self.named_reference(&name);
             }
             b'X' => return Err(Problem::Unsupported(r"\X")),
+            // A byte in old Perls, an error in new ones.
+            b'C' => return Err(Problem::Unsupported(r"\C")),
             _ => match self.member(letter, false)? {
                 Member::Byte(byte) => {
                     let text = self.byte(byte);
@@ -268,13 +271,21 @@ impl Translator<'_> {
     }
 }
 
-/// `N}`, `N,}`, `N,M}` or `,M}` as a quantifier, and what follows.
+/// `N}`, `N,}`, `N,M}` or `,M}` as a quantifier, and what follows. As in Perl since 5.34 blanks may stand beside the numbers.
 fn counted(text: &[u8]) -> Option<(String, &[u8])> {
     let end = text.iter().position(|byte| *byte == b'}')?;
     let inner = std::str::from_utf8(text.get(..end)?).ok()?;
     let rest = text.get(end + 1..)?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let quantifier = match inner.split_once(',') {
+    let blanks = [' ', '\t'];
+    let inner = inner.trim_matches(blanks);
+    let counts = inner.split_once(',').map(|(low, high)| {
+        (
+            low.trim_end_matches(blanks),
+            high.trim_start_matches(blanks),
+        )
+    });
+    let quantifier = match counts {
         None if digits(inner) => format!("{{{inner}}}"),
         Some((low, "")) if digits(low) => format!("{{{low},}}"),
         Some(("", high)) if digits(high) => format!("{{0,{high}}}"),

@@ -55,15 +55,15 @@ pub(super) fn one_line(what: &str, bytes: &[u8]) -> Result<(), Verdict> {
     Ok(())
 }
 
-/// `receive` compiled; none if the file gives none. One that is no regular expression was reported when the file was read;
-/// here it makes the server down (`ldirectord.md` 6.5).
+/// `receive` compiled; none if the file gives none. A file in which it is no regular expression is refused when it is read;
+/// should one come here all the same, the server is down (`ldirectord.md` 6.5).
 pub(super) fn receive(negotiate: &Negotiate) -> Result<Option<Pattern>, Verdict> {
     if negotiate.receive.is_empty() {
         return Ok(None);
     }
     Pattern::compile(&negotiate.receive)
         .map(Some)
-        .map_err(|error| Verdict::down("Invalid receive").remark(error.to_string()))
+        .map_err(|error| Verdict::down("Invalid receive").remark(format!("receive is {error}")))
 }
 
 /// The server said no; its words are the text.

@@ -129,6 +129,8 @@ pub(super) struct Section {
     pub(super) check_interval_line: Option<usize>,
     /// Line of an empty `virtualhost`.
     pub(super) empty_host_line: Option<usize>,
+    /// Line of `receive`; that of the section if there is none.
+    pub(super) receive_line: usize,
 }
 
 impl Section {
@@ -162,6 +164,7 @@ impl Section {
             comment: None,
             check_interval_line: None,
             empty_host_line: None,
+            receive_line: line,
         }
     }
 

@@ -33,6 +33,12 @@ pub trait Host {
 
     /// Whether a directory of this name exists.
     fn is_directory(&self, path: &str) -> bool;
+
+    /// Whether a `receive` is a regular expression that the checks can use. The engines are theirs, not the parser's.
+    ///
+    /// # Errors
+    /// What it is instead, to stand behind `receive "..." is `.
+    fn can_match(&self, receive: &[u8]) -> Result<(), String>;
 }
 
 /// An address as text, with or without brackets, or a name.
@@ -65,7 +71,7 @@ pub(super) fn look_up(
     Some(IpAddr::V4(address))
 }
 
-/// A made-up machine for tests: a few names, the usual services, and one directory.
+/// A made-up machine for tests: a few names, the usual services, one directory, and one bad pattern.
 #[derive(Clone, Debug)]
 pub struct FakeHost {
     /// Host names and their addresses.
@@ -76,6 +82,8 @@ pub struct FakeHost {
     pub services: String,
     /// Paths below this one can be appended to, and it is a directory.
     pub writable: String,
+    /// Regular expressions that are none.
+    pub bad_patterns: Vec<String>,
 }
 
 impl Default for FakeHost {
@@ -87,6 +95,7 @@ impl Default for FakeHost {
                 "domain 53/tcp\ndomain 53/udp\nhttp 80/tcp www\nhttps 443/tcp\nmysql 3306/tcp\n"
                     .to_owned(),
             writable: "/var/log".to_owned(),
+            bad_patterns: vec!["a(".to_owned()],
         }
     }
 }
@@ -118,5 +127,17 @@ impl Host for FakeHost {
 
     fn is_directory(&self, path: &str) -> bool {
         path == self.writable
+    }
+
+    fn can_match(&self, receive: &[u8]) -> Result<(), String> {
+        if self
+            .bad_patterns
+            .iter()
+            .any(|bad| bad.as_bytes() == receive)
+        {
+            Err("not a valid regular expression: unmatched (".to_owned())
+        } else {
+            Ok(())
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! | `address`, `value` | the grammars of values |
 //! | `draft` | what has been read so far |
 //! | `resolve`, `check` | names, ports, defaults; how a real server is checked |
+//! | `receive` | whether what answers are compared with can be compared with |
 //! | `model` | what a file means: one value per virtual service, defaults and globals already applied |
 //! | `probe` | what one check of a real server does |
 //! | `host`, `services` | questions to the machine |
@@ -22,6 +23,7 @@ mod host;
 mod model;
 mod parse;
 mod probe;
+mod receive;
 mod resolve;
 mod section;
 pub mod services;
@@ -35,7 +37,7 @@ pub use model::{
     AlertStates, Alerts, Fallback, Ldirectord, LogTarget, Real, State, VirtualService,
     protocol_word,
 };
-pub use parse::{legacy_text, parse};
+pub use parse::{Reading, legacy_text, parse, read};
 pub use probe::{
     CheckPlan, External, HttpMethod, Negotiate, Password, Probe, ProbeKind, ServiceCheck, TlsVerify,
 };

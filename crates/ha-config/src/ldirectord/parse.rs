@@ -12,6 +12,7 @@ use super::global;
 use super::host::Host;
 use super::model::{Ldirectord, LogTarget, VirtualService};
 use super::probe::{CheckPlan, ProbeKind, ServiceCheck};
+use super::receive::{self, Judge};
 use super::resolve;
 use super::section;
 use super::taken::Taken;
@@ -24,9 +25,23 @@ const DEFAULT_LOG: &str = "/var/log/ldirectord.log";
 /// Spaces that make a line part of a section.
 const INDENTATION: usize = 4;
 
-/// Reads a file. `file` is its name for messages. The first error ends the reading, as in the legacy; warnings before it
-/// are kept.
+/// A file that was read, perhaps only up to an error.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What it says, and what there is to say about it.
+    pub parsed: Parsed<Ldirectord>,
+    /// Where it wants to log, as far as it was read: the legacy, too, changes its log while it reads (`ldirectord.md` 10).
+    pub log: LogTarget,
+}
+
+/// Reads a file, see [`read`].
 pub fn parse(bytes: &[u8], file: &str, host: &dyn Host) -> Parsed<Ldirectord> {
+    read(bytes, file, host).parsed
+}
+
+/// Reads a file. `file` is its name for messages. The first error ends the reading, as in the legacy; warnings before it
+/// are kept. Errors that the legacy meets only while it runs (in `receive`) come after all that it finds while it reads.
+pub fn read(bytes: &[u8], file: &str, host: &dyn Host) -> Reading {
     let mut reader = Reader {
         file,
         lines: bytes.split_inclusive(|byte| *byte == b'\n').collect(),
@@ -36,10 +51,24 @@ pub fn parse(bytes: &[u8], file: &str, host: &dyn Host) -> Parsed<Ldirectord> {
         keys: BTreeSet::new(),
         diagnostics: Vec::new(),
     };
-    let value = reader.read().ok().map(|()| reader.finish());
-    Parsed {
-        value,
-        diagnostics: reader.diagnostics,
+    let outcome = reader.read();
+    let log = log_target(reader.globals.log_file.as_deref());
+    let value = outcome.and_then(|()| reader.finish()).ok();
+    Reading {
+        parsed: Parsed {
+            value,
+            diagnostics: reader.diagnostics,
+        },
+        log,
+    }
+}
+
+fn log_target(log_file: Option<&str>) -> LogTarget {
+    let log = log_file.unwrap_or(DEFAULT_LOG).to_owned();
+    if log.starts_with('/') {
+        LogTarget::File(log)
+    } else {
+        LogTarget::Syslog(log)
     }
 }
 
@@ -266,10 +295,13 @@ impl Reader<'_> {
     }
 
     /// Applies globals and defaults, now that all of them are known.
-    fn finish(&mut self) -> Ldirectord {
+    fn finish(&mut self) -> Result<Ldirectord, Refused> {
         let mut virtuals = Vec::new();
+        let mut judge = Judge::new(self.host);
+        let mut refused = false;
         for complete in std::mem::take(&mut self.sections) {
             let mut remarks = Vec::new();
+            let written = receive::written(&complete.section, &complete.reals);
             let virtual_service = resolve::virtual_service(
                 &complete.section,
                 complete.key,
@@ -278,32 +310,32 @@ impl Reader<'_> {
                 self.host,
                 &mut remarks,
             );
+            judge.judge(written, &complete.section, &virtual_service, &mut remarks);
             for (line, remark) in remarks {
+                refused |= remark.severity <= Severity::Error;
                 self.note(remark, line);
             }
             self.remark_on(&complete.section, &virtual_service);
             virtuals.push(virtual_service);
         }
+        if refused {
+            return Err(Refused);
+        }
         let globals = std::mem::take(&mut self.globals);
         let seconds = globals.shared.check_interval_s.unwrap_or(10);
-        let log = globals.log_file.unwrap_or_else(|| DEFAULT_LOG.to_owned());
-        Ldirectord {
+        Ok(Ldirectord {
             virtuals,
             check_interval: Duration::from_secs(seconds.into()),
             auto_reload: globals.auto_reload,
             callback: globals.callback,
-            log: if log.starts_with('/') {
-                LogTarget::File(log)
-            } else {
-                LogTarget::Syslog(log)
-            },
+            log: log_target(globals.log_file.as_deref()),
             execute: globals.execute,
             supervised: globals.supervised,
             fork: globals.fork,
             readd_quiescent: globals.readd_quiescent.unwrap_or(true),
             maintenance_dir: globals.maintenance_dir,
             email_from: globals.email_from,
-        }
+        })
     }
 
     /// What is legal but hardly meant.

@@ -81,7 +81,7 @@ pub struct Negotiate {
     pub request: Vec<u8>,
     /// The request stands on the `real` line: if it contains `SERVICE://`, it is the whole URL (4.4).
     pub own_request: bool,
-    /// `receive`, a Perl regular expression; empty: not given.
+    /// `receive`, a Perl regular expression with the services of [`ServiceCheck::matches_receive`]; empty: not given.
     pub receive: Vec<u8>,
     /// For http, https, http_proxy.
     pub http_method: HttpMethod,
@@ -164,6 +164,21 @@ impl ServiceCheck {
             ServiceCheck::Smtp => "smtp",
             ServiceCheck::Submission => "submission",
         }
+    }
+
+    /// Whether `receive` is a regular expression that the answer must match (`ldirectord.md` 6.3). With dns it is the
+    /// address or name itself, as in 2.1; the others have no use for it.
+    pub fn matches_receive(self) -> bool {
+        matches!(
+            self,
+            ServiceCheck::Ftp
+                | ServiceCheck::Http
+                | ServiceCheck::Https
+                | ServiceCheck::HttpProxy
+                | ServiceCheck::Ldap
+                | ServiceCheck::Ldaps
+                | ServiceCheck::SimpleTcp
+        )
     }
 }
 

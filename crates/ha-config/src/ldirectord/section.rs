@@ -58,6 +58,7 @@ pub(super) fn in_section(
         }),
         "receive" => quote("invalid receive string", &mut |section, inner| {
             section.receive = inner.to_vec();
+            section.receive_line = number_of_line;
         }),
         "login" => quote("invalid login string", &mut |section, inner| {
             section.login = inner.to_vec();
@@ -313,10 +314,18 @@ fn protocol(value: &[u8], section: &Section) -> Result<ProtocolWord> {
         (b"udp", false) => Ok(ProtocolWord::Transport(Protocol::Udp)),
         (b"fwm", true) => Ok(ProtocolWord::Mark),
         (b"", _) => Err(refuse("protocol", "invalid protocol")),
-        (_, true) => Err(refuse(
-            "protocol",
-            "protocol must be fwm if the virtual service is a fwmark (a number)",
-        )),
+        (_, true) => {
+            let refusal = refuse(
+                "protocol",
+                "protocol must be fwm if the virtual service is a fwmark (a number)",
+            );
+            Err(match &section.address {
+                address::VirtualAddress::Mark { trailing: true, .. } => {
+                    refusal.advise(format!("is the port missing on line {}?", section.line))
+                }
+                _ => refusal,
+            })
+        }
         (_, false) => Err(refuse(
             "protocol",
             "protocol must be tcp or udp if the virtual service is an address and port",

@@ -6,6 +6,7 @@
 //! | `corpus` | files found in public; properties that hold for any bytes |
 //! | `random` | random files, read by the installed legacy and by us |
 //! | `meaning` | what an accepted file means |
+//! | `receive` | regular expressions that are none |
 //! | `legacy` | how the installed legacy is asked |
 //! | `pages` | example, manual page and compatibility page against the parser |
 //! | `machine` | this machine, as a parser may ask about it |
@@ -17,3 +18,4 @@ mod meaning;
 mod odd;
 mod pages;
 mod random;
+mod receive;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ha_config::ldirectord::{CheckPlan, FakeHost, Ldirectord, ProbeKind, ServiceCheck, parse};
+use ha_config::ldirectord::{
+    CheckPlan, FakeHost, Ldirectord, LogTarget, ProbeKind, ServiceCheck, parse,
+};
 
 fn read(text: &str) -> (Ldirectord, Vec<&'static str>) {
     let parsed = parse(text.as_bytes(), "x.cf", &FakeHost::default());
@@ -292,4 +294,49 @@ fn refusals_of_ours() {
         assert!(parsed.value.is_none());
         assert_eq!((last.code, last.span.as_ref().unwrap().line), (code, 2));
     }
+}
+
+/// The legacy takes an address without a port for a firewall mark, and then complains of another line.
+#[test]
+fn a_virtual_without_a_port_is_hinted_at_where_the_complaint_is() {
+    let advice = |address: &str| {
+        let text = format!("# x\nvirtual={address}\n    real=10.0.0.1:80 gate\n    protocol=tcp\n");
+        let parsed = parse(text.as_bytes(), "x.cf", &FakeHost::default());
+        assert!(parsed.value.is_none());
+        let last = parsed.diagnostics.last().unwrap().clone();
+        let wanted = "protocol must be fwm if the virtual service is a fwmark (a number)";
+        assert_eq!(
+            (last.message.as_str(), last.span.unwrap().line),
+            (wanted, 4)
+        );
+        last.advice
+    };
+    let wanted = Some("is the port missing on line 2?".to_owned());
+    assert_eq!(advice("192.168.6.66"), wanted);
+    assert_eq!(advice("7"), None);
+}
+
+/// A broken file still says where to log, if the error comes later.
+#[test]
+fn a_broken_file_says_where_it_logs_as_far_as_it_was_read() {
+    let log = |text: &str| {
+        let reading = ha_config::ldirectord::read(text.as_bytes(), "x.cf", &FakeHost::default());
+        assert!(reading.parsed.value.is_none());
+        reading.log
+    };
+    let file = |path: &str| LogTarget::File(path.to_owned());
+    assert_eq!(log("logfile=\"/var/log/a\"\nx=1\n"), file("/var/log/a"));
+    assert_eq!(
+        log("x=1\nlogfile=\"/var/log/a\"\n"),
+        file("/var/log/ldirectord.log")
+    );
+    assert_eq!(
+        log("logfile=\"local0\"\nx=1\n"),
+        LogTarget::Syslog("local0".to_owned())
+    );
+    let bad_receive = "virtual=10.0.0.1:80\n    real=10.0.0.2:80 gate\n    receive=\"a(\"\n";
+    assert_eq!(
+        log(&format!("{bad_receive}logfile=\"/var/log/a\"\n")),
+        file("/var/log/a")
+    );
 }

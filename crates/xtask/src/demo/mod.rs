@@ -35,6 +35,12 @@ use watch::Watch;
 
 pub use guest::PROGRAM;
 
+/// Why a wait may be shorter than the dead time.
+const DEAD_TIME: &str = "\
+(A director is dead 10 s after its last sign of life. It gives one every 2 s, so that when it crashes the last one is up
+to 2 s old, and the other director takes over after 8 to 10 s.)
+";
+
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
@@ -112,6 +118,9 @@ fn show(options: Options) -> ha_lab::Result<bool> {
     }
     let served = watch.clients_are_served();
     println!("\n{}", table::render(&rows, scene.interval()));
+    if !options.fast {
+        println!("{DEAD_TIME}");
+    }
     let clients = if options.no_lvs {
         "client is"
     } else {
@@ -142,7 +151,7 @@ fn introduce(options: Options) {
     let timers = if options.fast {
         "sub-second timers (--fast)"
     } else {
-        "the article's timers: dead after 10 s"
+        "the article's timers: dead 10 s after the last sign of life"
     };
     println!("Configuration: ha.d-examples/lvs-dr-article, {timers}.");
     println!("Ctrl-C ends everything and leaves nothing behind.");

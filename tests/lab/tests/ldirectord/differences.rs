@@ -29,6 +29,8 @@ enum What {
     Instead(&'static str, &'static str),
     /// This text is said besides.
     Said(&'static str),
+    /// These texts are said before all others.
+    SaidFirst(&'static [&'static str]),
     /// Texts with these words may be said or not.
     MaybeSaid(&'static str),
     /// The settled table is this one.
@@ -46,7 +48,9 @@ enum What {
 }
 
 use Implementation::{Legacy, Ours};
-use What::{Code, Instead, MaybeSaid, NotLeft, OnlyLog, Prints, Said, StartAs21, TableIs, Unsaid};
+use What::{
+    Code, Instead, MaybeSaid, NotLeft, OnlyLog, Prints, Said, SaidFirst, StartAs21, TableIs, Unsaid,
+};
 
 const fn differs(
     under_test: Implementation,
@@ -76,6 +80,8 @@ const AS_2_1: &str =
     "4.12 lets each server in before its first check, and counts failures of one; 2.1 did neither";
 const PINNED: &str = "clients pinned to a dead server are warned of, with the sysctl that frees them; the legacy is silent";
 const STOP_WITHOUT_FILE: &str = "nothing runs, and that is what stop is for";
+const WHY_IN_THE_LOG: &str =
+    "what is wrong with the file was only printed, which heartbeat keeps in a debugfile at most";
 const MATTER_OF_TIME: &str =
     "whether one more repetition falls due before the next check is a matter of time";
 const NO_MAILS_FOR_NOTHING: &str =
@@ -355,6 +361,17 @@ const DIFFERENCES: &[Difference] = &[
     ),
     differs(
         Ours,
+        "39",
+        None,
+        SaidFirst(&[
+            "Error [N] reading file /etc/ha.d/conf/ldresource.cf at line 11: Unknown command real=192.168.6.42:80 gate 2",
+            "(line)",
+            "(line)   (lines of a virtual section must begin with a tab or four blanks)",
+        ]),
+        WHY_IN_THE_LOG,
+    ),
+    differs(
+        Ours,
         "40",
         None,
         OnlyLog,
@@ -402,6 +419,10 @@ pub fn apply(
                 }
             }
             Said(text) => expected.say_before_the_service_goes(text),
+            SaidFirst(texts) => {
+                let texts = texts.iter().map(|text| (*text).to_owned());
+                expected.log.splice(0..0, texts);
+            }
             MaybeSaid(words) => {
                 expected.log.retain(|text| !text.contains(words));
                 expected.maybe_said.push(words.to_owned());

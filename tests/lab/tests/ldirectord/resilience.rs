@@ -63,6 +63,12 @@ pub const TESTS: &[Test] = &[
         alone: false,
     },
     Test {
+        name: "a_reload_with_a_bad_receive_changes_nothing",
+        run: a_reload_with_a_bad_receive_changes_nothing,
+        not_for_legacy: Some("it takes the file, and dies when a server answers"),
+        alone: false,
+    },
+    Test {
         name: "a_reload_keeps_who_is_in_maintenance_by_host_name",
         run: a_reload_keeps_who_is_in_maintenance_by_host_name,
         not_for_legacy: Some("it asks the name server before every check, and waits"),
@@ -229,6 +235,28 @@ fn a_reload_that_fails_changes_nothing(_: Implementation) -> Result<()> {
     director.configure(&TWO_SERVERS.replace("gate 3", "gate 4"))?;
     director.signal(Signal::SIGHUP)?;
     director.wait_table(&[SERVICE, FIRST, &SECOND.replace("-w 3", "-w 4")])?;
+    director.stop()
+}
+
+/// A `receive` that is no regular expression: refused by the command, and by the daemon, which says why and goes on.
+fn a_reload_with_a_bad_receive_changes_nothing(_: Implementation) -> Result<()> {
+    let mut director = with_two_servers()?;
+    let pid = director.pid()?;
+    let broken = TWO_SERVERS.replace("gate 3", "gate 9 \"index.html\", \"wo(shi\"");
+    director.configure(&broken)?;
+    if director.command("reload").is_ok() {
+        return Err(LabError::unexpected("reload took a bad receive"));
+    }
+    director.mark();
+    director.signal(Signal::SIGHUP)?;
+    director.wait_log("receive \"wo(shi\" is not a valid regular expression: unmatched (")?;
+    director.servers.set("192.168.6.46:80", "down")?;
+    director.wait_table(&[SERVICE, FIRST, SECOND_OUT])?;
+    director.servers.set("192.168.6.46:80", "ok woshi")?;
+    director.wait_table(BOTH)?;
+    if director.pid()? != pid || !director.is_running() {
+        return Err(LabError::unexpected("another daemon runs"));
+    }
     director.stop()
 }
 

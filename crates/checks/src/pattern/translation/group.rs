@@ -7,6 +7,9 @@ impl Translator<'_> {
     pub(super) fn open(&mut self) -> Result<(), Problem> {
         self.quantifiable = false;
         if self.rest.first() == Some(&b'*') {
+            if self.rest.get(1).is_some_and(u8::is_ascii_alphabetic) {
+                return Err(Problem::Unsupported("(*...)"));
+            }
             return Err(Problem::Invalid("a quantifier follows nothing"));
         }
         if !self.skip(b"?") {
@@ -57,6 +60,8 @@ impl Translator<'_> {
             Some(b'-') if self.rest.get(1).is_some_and(u8::is_ascii_digit) => {
                 Err(Problem::Unsupported("recursion"))
             }
+            Some(b'P') if self.rest.get(1) == Some(&b'>') => Err(Problem::Unsupported("recursion")),
+            Some(b'[') => Err(Problem::Unsupported("(?[...])")),
             Some(b'(') => self.condition(),
             _ => self.flags(),
         }
