@@ -54,6 +54,7 @@ mutations! {
     /// Lost packets are not asked for.
     NoRetransmission = "no-retransmission",
     /// An older word about resources counts after a newer one.
+    /// It says nothing once more after an old word of its own went out again either.
     OvertakenBelieved = "overtaken-believed",
     /// Signatures are not checked.
     UnsignedBelieved = "unsigned-believed",

@@ -351,6 +351,10 @@ impl Core {
     /// An old word of ours goes out once more. The legacy takes what comes last for the latest one, so it is told what holds
     /// now, as soon as the old one has surely come.
     pub(crate) fn old_word_went_out(&mut self) {
+        if broken(Mutation::OvertakenBelieved) {
+            // Either precaution mends what the lack of the other does.
+            return;
+        }
         self.rsc.say_again = Some(self.now.mono + self.config.max_rexmit_delay);
     }
 

@@ -169,6 +169,8 @@ pub(crate) struct Host {
     pub(crate) fifo: Option<(u64, bool)>,
     /// Messages that were lost there since the daemon was last started from the command line.
     pub(crate) lost_in_fifo: u32,
+    /// When a device reset it last.
+    pub(crate) reset_at: Option<Duration>,
     /// When communication of our own daemon came up.
     pub(crate) comm_up_at: Option<Duration>,
     /// When each numbered word about resources of this process was sent first.
@@ -218,6 +220,7 @@ impl Host {
             next_child: 0,
             fifo: None,
             lost_in_fifo: 0,
+            reset_at: None,
             comm_up_at: None,
             first_sent: BTreeMap::new(),
             asked: vec![false; groups],

@@ -509,6 +509,7 @@ impl World {
     fn reset(&mut self, target: usize) {
         self.tell(target, || "=== reset by a device".to_owned());
         self.calm_since = self.now;
+        self.hosts[target].reset_at = Some(self.now);
         let boot = self.scenario.settings.boot_time;
         self.power_cut(target, boot);
     }

@@ -92,36 +92,6 @@ fn groups_that_nobody_owns_are_offered_to_a_legacy_node() {
     });
 }
 
-/// It had declared us dead meanwhile and held our groups; that we had decided to reset it did not keep us from taking them.
-#[test]
-fn a_first_acquisition_waits_for_the_reset_of_a_dead_node() {
-    settles(Scenario {
-        seed: 2661,
-        nodes: 2,
-        legacy: vec![None, Some(LegacyNode { version: Version::V3_0, lag: ms(0) })],
-        settings: Settings {
-            failback: AutoFailback::Off,
-            keepalive: ms(2000),
-            deadtime: ms(30000),
-            initdead: ms(60000),
-            media: 1,
-            echo: false,
-            encoding: Encoding::String,
-            method: Method::Sha1,
-            groups: vec![group(0, "A1"), group(0, "A2"), group(1, "B1"), group(1, "B2")],
-            script_time: ms(0),
-            devices: vec![Device { time: ms(7614), early: false }, Device { time: ms(3112), early: true }],
-            boot_time: ms(7223),
-            client_time: ms(3000),
-        },
-        starts: vec![ms(0), ms(66994)],
-        events: vec![
-            (0, Event { at: ms(79148), fault: Fault::Cuts { cuts: vec![Cut { from: 0, to: 1, medium: 0 }, Cut { from: 1, to: 0, medium: 0 }], span: ms(68043) } }),
-        ],
-        quiet_from: ms(135856),
-    });
-}
-
 /// It asked for an old word again, which then was the last that it heard of us.
 #[test]
 fn a_legacy_node_is_told_again_what_an_old_word_has_undone() {

@@ -42,6 +42,10 @@ const HOUR: &str = "the legacy waits an hour for the end of a standby (3.7)";
 const MISLED: &str =
     "the legacy took an older word of ours that came late for the latest (wire-protocol.md 5.2)";
 
+/// A node that comes back does not end the resets that are under way (5).
+const RESET: &str =
+    "the legacy resets a node that starts more slowly than its dead time, for ever (5)";
+
 /// 2.7
 const HANGS: &str = "a shutdown of the legacy waits for a node that has died (2.7)";
 
@@ -133,8 +137,24 @@ pub(crate) fn ownership(world: &World, group: usize) -> Option<&'static str> {
     None
 }
 
+/// Our node is down: the legacy has just reset it, as it does whenever a node is silent for longer than its dead time.
+pub(crate) fn down(world: &World, host: usize) -> Option<&'static str> {
+    legacy(world)?;
+    let at = world.hosts[host].reset_at?;
+    (world.now <= at + world.scenario.settings.boot_time).then_some(RESET)
+}
+
+fn down_and_out(world: &World, host: usize) -> Option<&'static str> {
+    let machine = &world.hosts[host];
+    let gone = machine.daemon.is_none() && world.legacy(host).is_none();
+    down(world, host).filter(|_| gone)
+}
+
 /// The legacy node waits for something that does not come.
 pub(crate) fn waiting(world: &World) -> Option<&'static str> {
+    if let Some(quirk) = (0..world.hosts.len()).find_map(|host| down_and_out(world, host)) {
+        return Some(quirk);
+    }
     let model = legacy(world)?.model()?;
     if model.waits_an_hour() {
         return Some(HOUR);

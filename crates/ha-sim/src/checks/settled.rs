@@ -102,7 +102,11 @@ fn node(world: &World, number: usize) -> Option<Unsettled> {
         })
     };
     let Some(core) = host.core() else {
-        return waits(format!("{name} does not run"));
+        return Some(Unsettled {
+            ownership: false,
+            text: format!("{name} does not run"),
+            quirk: excused::down(world, number),
+        });
     };
     if !core.is_comm_up() {
         return waits(format!("communication of {name} is not up"));

@@ -114,8 +114,12 @@ impl Model {
                 false => self.settings.initdead,
             };
             if peer.status != Word::Dead && self.now.saturating_sub(peer.status_at) > patience {
+                let unheard = self.peers[place].generation == 0;
                 self.node_died(place);
-                self.buried = starved.then_some(Unasked::Starved);
+                self.buried = match starved {
+                    true => Some(Unasked::Starved),
+                    false => unheard.then_some(Unasked::Unheard),
+                };
             }
         }
         // Quirk: all links have the patience of the node that is configured last (6.5).

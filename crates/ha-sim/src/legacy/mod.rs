@@ -431,8 +431,10 @@ impl Model {
 
     /// It has answered a request for a standby, or given away what it had, and waits for the other's word, for an hour.
     pub(crate) fn waits_an_hour(&self) -> bool {
-        let answered = matches!(self.rsc.standby, Standby::Other | Standby::Done);
-        answered && self.rsc.standby_deadline.is_some() && self.children == 0
+        // In ME any word of the other's gives it an hour, too.
+        let long = |at: Duration| self.rsc.standby != Standby::Me || at > self.now + TICK * 80;
+        let waits = self.rsc.standby != Standby::Not && self.children == 0;
+        waits && self.rsc.standby_deadline.is_some_and(long)
     }
 
     /// What it believed last of the other was overtaken by something newer, which it had believed before.

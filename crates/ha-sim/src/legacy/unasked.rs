@@ -14,6 +14,8 @@ pub(crate) enum Unasked {
     /// The process did not run for long, took everybody for dead, and whoever had restarted meanwhile was no healed partition
     /// (`docs/compatibility.md`).
     Starved,
+    /// It had never heard the other one, which had heard it, so that nobody saw a partition (`docs/compatibility.md`).
+    Unheard,
     /// 3.0.6 buried a node whose status was late, although it had just come (`wire-protocol.md` 6.4, step 4).
     Late,
 }
@@ -31,6 +33,9 @@ impl Unasked {
             }
             Unasked::Starved => {
                 "in legacy mode a process that did not run buries everybody and keeps what it takes (6.6)"
+            }
+            Unasked::Unheard => {
+                "in legacy mode a node that was never heard is no healed partition (wire-protocol.md 6.7)"
             }
             Unasked::Late => {
                 "3.0.6 in legacy mode takes over from a node whose status was late (6.4)"
