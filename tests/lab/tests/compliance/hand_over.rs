@@ -1,6 +1,6 @@
 //! Planned hand-over: stop, standby, takeover.
 
-use ha_lab::{LabError, Result, seconds, wait_until};
+use ha_lab::{LabError, Result, millis, seconds, wait_until};
 
 use crate::pair::Pair;
 use crate::runner::Scenario;
@@ -30,6 +30,11 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "takeover_of_each_kind",
         modes: &["on", "off"],
         run: takeover_kinds,
+    },
+    Scenario {
+        name: "standby_that_is_answered_too_late",
+        modes: &["on", "off"],
+        run: standby_too_late,
     },
     Scenario {
         name: "standby_is_refused_in_legacy_mode",
@@ -119,6 +124,47 @@ fn takeover_kinds(pair: &Pair) -> Result<()> {
     pair.takeover(beta, "failback", "beta", "beta")?;
     pair.takeover(alpha, "local", "alpha", "beta")?;
     pair.check("alpha", "beta", &[])
+}
+
+/// A request that the other one hears when it has been given up already. A legacy node that has answered it would wait for
+/// an hour for what it asked for, and refuse everything meanwhile, unless one of ours tells it that it is over.
+fn standby_too_late(pair: &Pair) -> Result<()> {
+    use ha_lab::Implementation::{Legacy, Ours};
+    for host in pair.nodes() {
+        let file = pair
+            .ha_cf(host)
+            .timers(millis(300), seconds(25), seconds(26));
+        host.write("/etc/ha.d/ha.cf", &file.text())?;
+    }
+    pair.settle()?;
+    let asker = if pair.variant.pair == [Legacy, Ours] {
+        &pair.beta
+    } else {
+        &pair.alpha
+    };
+    let other = pair.other(asker);
+    pair.lab.part(&pair.alpha, &pair.beta)?;
+    asker.tool("hb_standby", &["all"])?;
+    wait_until("it is given up", seconds(20), || {
+        asker.log().contains("No reply to standby request.")
+    })?;
+    pair.lab.heal()?;
+    wait_until("the other hears it", seconds(20), || {
+        other
+            .log()
+            .contains(&format!("{} wants to go standby [all]", asker.name()))
+    })?;
+    pair.stays("nothing has moved", seconds(2), || {
+        pair.is_at("alpha", "beta")
+    })?;
+    if pair.variant.pair == [Legacy, Legacy] {
+        other.tool("hb_standby", &["all"])?;
+        return wait_until("the refusal", seconds(10), || {
+            other.log().contains("Standby in progress- new request")
+        });
+    }
+    pair.standby(other, "all", asker.name(), asker.name())?;
+    pair.check_views()
 }
 
 fn standby_in_legacy_mode(pair: &Pair) -> Result<()> {

@@ -171,7 +171,7 @@ fn broken(pair: &Pair) -> Result<()> {
             "lists all directives",
             "onfiguration error",
             "not found in keyfile",
-            "the line of key 3",
+            "line of key 3",
             "NOT restarted",
         ],
     )
