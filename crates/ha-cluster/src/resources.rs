@@ -268,7 +268,9 @@ impl Core {
     fn waits_for_a_word(&self) -> bool {
         let untold = matches!(self.rsc.state, RState::Starting | RState::BothStarting)
             || !self.rsc.ostable
-            || self.rsc.word != Word::Known;
+            || self.rsc.word != Word::Known
+            // The first acquisition waits for it (a takeover has declared everything stable meanwhile).
+            || (self.rsc.state == RState::Received && self.somebody_is_silent());
         untold
             && !broken(Mutation::NeverAsksAgain)
             && self.nice()
@@ -586,14 +588,19 @@ impl Core {
     /// not free before it says so, or dies.
     fn first_acquisition_due(&self) -> Option<Duration> {
         let due = self.rsc.first_acquisition?;
-        let untold = self.rsc.word != Word::Known;
-        let silent =
-            |node: &Node| node.status == Status::Active && (untold || node.resource_seq == 0);
-        let told = self.peers().all(|node| !silent(node));
+        let told = !self.somebody_is_silent();
         // A node that is about to be reset may have taken everything when it heard us last; what follows its reset takes our
         // groups, too.
         let safe = !self.fencing.pending();
         (told && safe && self.is_free()).then(|| due.max(self.punctuality.judge_from))
+    }
+
+    /// An active node has not told us what it holds, or what it told may be out of date.
+    fn somebody_is_silent(&self) -> bool {
+        let untold = self.rsc.word != Word::Known;
+        let silent =
+            |node: &Node| node.status == Status::Active && (untold || node.resource_seq == 0);
+        self.peers().any(silent)
     }
 
     /// Nobody is letting go of anything at the moment.

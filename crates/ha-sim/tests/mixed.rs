@@ -155,3 +155,44 @@ fn a_legacy_node_that_answered_too_late_does_not_wait_for_an_hour() {
         quiet_from: ms(45000),
     });
 }
+
+/// The legacy node was executed anew and holds nothing, we had taken over from it and not yet acquired for the first time.
+/// It waited for our word, and we, who asked nobody because a takeover had called everything stable, for its.
+#[test]
+fn a_legacy_node_that_says_nothing_after_a_takeover_is_asked() {
+    settles(Scenario {
+        seed: 14416,
+        nodes: 2,
+        legacy: vec![None, Some(LegacyNode { version: Version::V2_1, lag: ms(0) })],
+        settings: Settings {
+            failback: AutoFailback::On,
+            keepalive: ms(500),
+            deadtime: ms(3000),
+            initdead: ms(12000),
+            media: 1,
+            echo: false,
+            encoding: Encoding::String,
+            method: Method::Crc,
+            groups: vec![group(0, "A1"), group(1, "B1"), group(1, "B2")],
+            script_time: ms(2000),
+            devices: vec![],
+            boot_time: ms(14783),
+            client_time: ms(0),
+        },
+        starts: vec![ms(1750), ms(1150)],
+        events: vec![
+            (0, Event { at: ms(2112), fault: Fault::FailingStart { host: 1, group: 0, span: ms(1079) } }),
+            (1, Event { at: ms(5448), fault: Fault::Reload { host: 1 } }),
+            (2, Event { at: ms(5690), fault: Fault::Cuts { cuts: vec![Cut { from: 1, to: 0, medium: 0 }, Cut { from: 0, to: 1, medium: 0 }], span: ms(1398) } }),
+            (3, Event { at: ms(6072), fault: Fault::Kill { host: 1, back_after: ms(4863) } }),
+            (4, Event { at: ms(9344), fault: Fault::Kill { host: 1, back_after: ms(112) } }),
+            (5, Event { at: ms(12540), fault: Fault::Standby { host: 0, set: Hold::ALL } }),
+            (6, Event { at: ms(12667), fault: Fault::PowerCut { host: 0, back_after: ms(235), new_disk: false } }),
+            (7, Event { at: ms(12799), fault: Fault::Stop { host: 0, back_after: ms(1084) } }),
+            (8, Event { at: ms(16446), fault: Fault::Replay { host: 1, of: 0, count: 3 } }),
+            (9, Event { at: ms(16774), fault: Fault::Cuts { cuts: vec![Cut { from: 0, to: 1, medium: 0 }, Cut { from: 1, to: 0, medium: 0 }], span: ms(5035) } }),
+            (10, Event { at: ms(17015), fault: Fault::Reload { host: 1 } }),
+        ],
+        quiet_from: ms(22811),
+    });
+}
