@@ -189,6 +189,9 @@ fn parameters(bytes: &[u8]) {
         for word in rest.split(|c: char| c.is_whitespace() || c == '=') {
             all.push(word.to_owned());
         }
+        // A name on a line of its own may have blanks in it.
+        let lines = rest.split(['\n', '\r']);
+        all.extend(lines.filter_map(|line| Some(line.split_once('=')?.0.to_owned())));
         masked(&given, &all, rest);
     }
     if let Some(given) = Parameters::words(rest) {
