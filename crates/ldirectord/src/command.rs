@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ha_config::ldirectord::Ldirectord;
 use ha_sys::signals::Signal;
-use ha_sys::{daemon, errno_text, process};
+use ha_sys::{daemon, errno_text, process, terminal};
 
 use crate::children::instance_call;
 use crate::config_file::{ConfigFile, Stamp};
@@ -14,7 +14,7 @@ use crate::log::{Log, Target, target_of};
 use crate::options::{Call, Command};
 use crate::pid_file::{self, State};
 use crate::places::Places;
-use crate::{output, startup};
+use crate::startup;
 
 /// Anything else that went wrong.
 pub(crate) const EXIT_FAILED: u8 = 1;
@@ -64,7 +64,7 @@ pub(crate) fn run(call: &Call, program: &str, places: &Places) -> ExitCode {
     };
     let loaded = file.load();
     for text in &loaded.diagnostics {
-        output::error(&format!("{text}\n"));
+        terminal::error(&format!("{text}\n"));
     }
     let Some(config) = loaded.config else {
         if let Some(log) = loaded.log {
@@ -133,7 +133,7 @@ impl Context<'_> {
         let code = match running {
             State::Running { pid } => {
                 let text = running_text(file, pid);
-                output::error(&format!("{text}\n"));
+                terminal::error(&format!("{text}\n"));
                 self.log.line(text);
                 self.log.line(self.exiting());
                 0
@@ -143,14 +143,14 @@ impl Context<'_> {
                     "ldirectord stale pid file {} for {file}",
                     self.pid_file.display()
                 );
-                output::error(&format!("{text}\n"));
+                terminal::error(&format!("{text}\n"));
                 self.log.line(text);
                 EXIT_FAILED
             }
             State::Absent => EXIT_STOPPED,
         };
         if code != 0 {
-            output::print(&format!("ldirectord is stopped for {file}\n"));
+            terminal::print(&format!("ldirectord is stopped for {file}\n"));
             return self.exit(code, &self.exiting());
         }
         for text in &configuration.config.execute {
@@ -170,7 +170,7 @@ impl Context<'_> {
             // Gone in this very moment.
             Err(_) if pid_file::inspect(&self.pid_file) != (State::Running { pid }) => self.done(),
             Err(code) => {
-                output::error(&format!("{}\n", running_text(file, pid)));
+                terminal::error(&format!("{}\n", running_text(file, pid)));
                 code
             }
         }
@@ -185,7 +185,7 @@ impl Context<'_> {
                     "ldirectord for {file} with pid: {pid} does not end within {} s",
                     STOP_PATIENCE.as_secs()
                 );
-                output::error(&format!("{text}\n"));
+                terminal::error(&format!("{text}\n"));
                 self.log.line(text);
                 return Err(self.exit(EXIT_FAILED, &self.exiting()));
             }
@@ -197,7 +197,7 @@ impl Context<'_> {
     fn signal(&self, pid: u32, signal: Signal) -> Result<(), ExitCode> {
         process::signal_process(pid, signal).map_err(|error| {
             let text = format!("Can not send {signal} to {pid}: {}", errno_text(&error));
-            output::error(&format!("{text}\n"));
+            terminal::error(&format!("{text}\n"));
             self.log.line(text);
             self.exit(EXIT_FAILED, &self.exiting())
         })
@@ -207,7 +207,7 @@ impl Context<'_> {
         let text = format!("Config file {} not found", self.call.config);
         // With -d the log is standard error.
         if !self.call.debug {
-            output::error(&format!("{text}\n"));
+            terminal::error(&format!("{text}\n"));
         }
         self.log.line(text);
         match self.call.command {
@@ -228,7 +228,7 @@ impl Context<'_> {
         match (self.call.command, pid_file::inspect(&self.pid_file)) {
             (Command::Stop, _) => return self.stop(&file.name),
             (Command::Status, State::Running { pid }) => {
-                output::error(&format!("{}\n", running_text(&file.name, pid)));
+                terminal::error(&format!("{}\n", running_text(&file.name, pid)));
             }
             _ => {}
         }

@@ -11,7 +11,7 @@
 //! | `children` | fallback commands, callbacks, other instances, local mail |
 //! | `mail`, `mailer`, `smtp` | mail |
 //! | `log`, `debug`, `remarks`, `snapshot` | what is told to the operator |
-//! | `pid_file`, `places`, `output` | small things |
+//! | `pid_file`, `places` | small things |
 #![forbid(unsafe_code)]
 
 mod children;
@@ -26,7 +26,6 @@ mod machine;
 mod mail;
 mod mailer;
 mod options;
-mod output;
 mod pid_file;
 mod places;
 mod remarks;
@@ -39,6 +38,7 @@ mod worker;
 
 use std::process::ExitCode;
 
+use ha_sys::terminal;
 use options::{Options, UsageError};
 use places::Places;
 
@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
     let program = arguments.next().unwrap_or_else(|| "ldirectord".into());
     match Options::parse(arguments) {
         Ok(Options::Version) => {
-            output::print(&format!("{VERSION}\n{VERSION_REST}"));
+            terminal::print(&format!("{VERSION}\n{VERSION_REST}"));
             ExitCode::SUCCESS
         }
         Ok(Options::Help) => help(),
@@ -77,9 +77,9 @@ pub fn main() -> ExitCode {
         }
         Err(UsageError { complaint }) => {
             if let Some(complaint) = complaint {
-                output::error(&format!("{complaint}\n"));
+                terminal::error(&format!("{complaint}\n"));
             }
-            output::print(options::USAGE);
+            terminal::print(options::USAGE);
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -94,6 +94,6 @@ fn help() -> ExitCode {
     if shown.is_ok_and(|status| status.success()) {
         return ExitCode::SUCCESS;
     }
-    output::print(options::USAGE);
+    terminal::print(options::USAGE);
     ExitCode::from(EXIT_NO_HELP)
 }

@@ -340,11 +340,11 @@ impl Writer {
         match &self.target {
             Target::File(path) => {
                 if append(path, lines).is_err() {
-                    crate::output::error(lines);
+                    ha_sys::terminal::error(lines);
                 }
             }
-            Target::Supervised => crate::output::print(lines),
-            Target::Debug | Target::Syslog(_) => crate::output::error(lines),
+            Target::Supervised => ha_sys::terminal::print(lines),
+            Target::Debug | Target::Syslog(_) => ha_sys::terminal::error(lines),
         }
     }
 }

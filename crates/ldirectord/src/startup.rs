@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 
 use ha_net::{Ipvs, NetError, Trouble};
 use ha_sys::daemon::Side;
-use ha_sys::{daemon, errno_text, process};
+use ha_sys::{daemon, errno_text, process, terminal};
 
 use crate::VERSION;
 use crate::command::{Configuration, Context, EXIT_FAILED};
 use crate::daemon::{Daemon, Ending, Parts};
-use crate::output;
 use crate::pid_file::{self, Trouble as PidTrouble};
 use crate::places::Places;
 
@@ -59,7 +58,7 @@ pub(crate) fn start(context: &Context<'_>, configuration: Configuration) -> Exit
         Ok(Side::Parent) => {
             drop(theirs);
             let word = hear(ours);
-            output::error(&word.text);
+            terminal::error(&word.text);
             ExitCode::from(word.code)
         }
         Ok(Side::Daemon) => {
@@ -71,7 +70,7 @@ pub(crate) fn start(context: &Context<'_>, configuration: Configuration) -> Exit
 
 fn fork_failed(context: &Context<'_>, error: &std::io::Error) -> ExitCode {
     let text = format!("Can not fork: {}", errno_text(error));
-    output::error(&format!("{text}\n"));
+    terminal::error(&format!("{text}\n"));
     context.exit(EXIT_FORK, &text)
 }
 
@@ -80,7 +79,7 @@ fn in_foreground(context: &Context<'_>, configuration: Configuration) -> ExitCod
     match prepare(context, configuration, &format!("with pid: {pid}")) {
         Ok(daemon) => run(context, daemon),
         Err(text) => {
-            output::error(&format!("{text}\n"));
+            terminal::error(&format!("{text}\n"));
             context.exit(EXIT_FAILED, "Initialisation Error")
         }
     }
