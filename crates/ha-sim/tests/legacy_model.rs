@@ -642,18 +642,22 @@ fn peer_dies_during_standby() {
     play.is_played();
 }
 
-#[test]
-fn start_failure() {
-    let mut play = play("start-failure", AutoFailback::On);
-    let span = NEVER;
-    play.faults = vec![fault(
+/// The first group of the first node cannot be started there, soon after the beginning and for good.
+fn failing_start() -> Event {
+    fault(
         1000,
         Fault::FailingStart {
             host: 0,
             group: 0,
-            span,
+            span: NEVER,
         },
-    )];
+    )
+}
+
+#[test]
+fn start_failure() {
+    let mut play = play("start-failure", AutoFailback::On);
+    play.faults = vec![failing_start()];
     play.is_played();
 }
 
@@ -721,14 +725,6 @@ fn v213_split_brain_heal_on() {
 #[test]
 fn v213_start_failure() {
     let mut play = play("v213-start-failure", AutoFailback::On);
-    let span = NEVER;
-    play.faults = vec![fault(
-        1000,
-        Fault::FailingStart {
-            host: 0,
-            group: 0,
-            span,
-        },
-    )];
+    play.faults = vec![failing_start()];
     play.is_played();
 }

@@ -2,24 +2,15 @@
 //! they stay what they are when the generator changes. `ha-sim --as-test` writes such a function.
 #![cfg_attr(rustfmt, rustfmt_skip)]
 
-use std::time::Duration;
+mod common;
 
 use ha_cluster::{AutoFailback, Hold};
 use ha_sim::plan::{Cut, Event, Fault, Scenario, Weather};
-use ha_sim::settings::{Device, Group, Settings};
+use ha_sim::settings::{Device, Settings};
 use ha_sim::run;
 use ha_wire::{Encoding, Method};
 
-fn ms(value: u64) -> Duration {
-    Duration::from_millis(value)
-}
-
-fn group(home: usize, key: &str) -> Group {
-    Group {
-        home,
-        key: key.to_owned(),
-    }
-}
+use common::{group, ms};
 
 /// No rule is broken in this scenario.
 #[track_caller]
