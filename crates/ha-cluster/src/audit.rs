@@ -153,7 +153,7 @@ impl Core {
             self.rsc.audit.foreign_orphaned = None;
             if self.their_groups_are_orphaned() {
                 self.error("No one owns foreign resources!");
-                let again = std::mem::take(&mut self.rsc.audit.foreign_offered);
+                let again = self.rsc.audit.foreign_offered;
                 self.rsc.audit.foreign_offered = !again;
                 self.offer_foreign(again);
             }

@@ -207,7 +207,7 @@ impl Core {
             node.last_status = self.now.mono;
         }
         self.raise_grace(START_GRACE);
-        if self.in_crowd() && !self.config.auto_failback.nice() {
+        if self.legacy_among_several() {
             self.warn("auto_failback legacy knows two nodes only: with more it is on");
         }
         self.set_own_status(Status::Up);

@@ -275,12 +275,12 @@ impl Core {
             self.warn(format!(
                 "node {name} was active before we could hear it: comparing what each of us holds"
             ));
-            if self.in_crowd() {
-                self.ask_for_resources();
-            } else if self.nice() {
-                // It may be about to acquire for the first time, and does not before it has been told something. (In this
-                // order, since a question that comes after a later word counts for nothing.)
-                self.send_state();
+            if self.nice() {
+                if !self.in_crowd() {
+                    // It may be about to acquire for the first time, and does not before it has been told something. (In
+                    // this order, since a question that comes after a later word counts for nothing.)
+                    self.send_state();
+                }
                 self.ask_for_resources();
             } else {
                 // Without resource messages nobody can compare; both give everything up and start anew, as after

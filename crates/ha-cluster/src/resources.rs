@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::mutation::{Mutation, broken};
 use crate::node::{Node, Status};
 use crate::throttle::Cause;
-use crate::{AutoFailback, Config, FailedGroup, Hold, Level};
+use crate::{Config, FailedGroup, Hold, Level};
 
 /// How long a node waits before its first acquisition when nobody tells it that it may (TAKEOVER_TIME).
 const FIRST_ACQUISITION_WAIT: Duration = Duration::from_secs(10);
@@ -156,8 +156,9 @@ impl Core {
         self.config.auto_failback.auto() || self.legacy_among_several()
     }
 
-    fn legacy_among_several(&self) -> bool {
-        self.config.auto_failback == AutoFailback::Legacy && self.config.managed && self.is_crowd()
+    /// `legacy` stands in ha.cf and cannot be.
+    pub(crate) fn legacy_among_several(&self) -> bool {
+        !self.config.auto_failback.nice() && self.in_crowd()
     }
 
     /// What a process that is executed in our place finds here; none if we have not begun to take anything, so that it

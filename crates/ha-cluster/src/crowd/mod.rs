@@ -100,7 +100,7 @@ impl Core {
 
     /// The rules of this module are in force.
     pub(crate) fn in_crowd(&self) -> bool {
-        self.config.managed && self.nice() && self.is_crowd()
+        self.config.managed && self.is_crowd()
     }
 
     pub(crate) fn crowd_changed(&mut self) {
