@@ -265,15 +265,16 @@ fn quoted(text: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn lines_of(parsed: &Parsed<KeyRing>) -> Vec<String> {
+        let lines = parsed.diagnostics.iter().flat_map(Diagnostic::lines);
+        lines.collect()
+    }
+
     #[test]
     fn a_key_that_landed_in_the_wrong_place_is_not_quoted() {
         let parsed = parse_authkeys(b"auth 1\n1 crc\nsha1 1 hush-hush\n", 0o600, "authkeys");
         assert!(parsed.value.is_none());
-        let texts: Vec<String> = parsed
-            .diagnostics
-            .iter()
-            .flat_map(Diagnostic::lines)
-            .collect();
+        let texts = lines_of(&parsed);
         assert!(texts.iter().all(|text| !text.contains("hush")), "{texts:?}");
         assert_eq!(
             parsed.diagnostics[0].message,
@@ -291,11 +292,7 @@ mod tests {
         let last = |text: &[u8]| {
             let parsed = parse_authkeys(text, 0o600, "authkeys");
             assert!(parsed.value.is_none());
-            let texts: Vec<String> = parsed
-                .diagnostics
-                .iter()
-                .flat_map(Diagnostic::lines)
-                .collect();
+            let texts = lines_of(&parsed);
             assert_eq!(
                 texts[texts.len() - 2],
                 "Auth Key [1] not found in keyfile [authkeys]"
