@@ -2,6 +2,7 @@
 //! and as one of three (`wire-protocol.md` 5.3, 8; `config-files.md` 5; `resource-protocol.md` 3).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ha_lab::{
     Authkeys, HaCf, Host, HostSpec, Implementation, LabError, Result, TestRsc, millis, seconds,
@@ -231,6 +232,18 @@ fn configure_of_three(pair: &Pair, host: &Host) -> Result<()> {
     )
 }
 
+/// Each says of each other one that it is active, within `limit` each.
+fn all_see_each_other(all: &[&Arc<Host>], limit: Duration) -> Result<()> {
+    for host in all {
+        for other in all.iter().filter(|other| !Arc::ptr_eq(other, host)) {
+            wait_until("everybody sees everybody", limit, || {
+                view(&host.log(), other.name()) == "active"
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// One of three dies. All see it; with ours, one survivor has what it held.
 fn three_nodes(pair: &Pair) -> Result<()> {
     let gamma = gamma(pair)?;
@@ -252,13 +265,7 @@ fn three_nodes(pair: &Pair) -> Result<()> {
             .iter()
             .all(|(instance, node)| holders(instance) == [*node])
     })?;
-    for host in all {
-        for other in all.iter().filter(|other| !Arc::ptr_eq(other, host)) {
-            wait_until("everybody sees everybody", seconds(20), || {
-                view(&host.log(), other.name()) == "active"
-            })?;
-        }
-    }
+    all_see_each_other(&all, seconds(20))?;
     pair.alpha.power_cut()?;
     for host in [&pair.beta, &gamma] {
         wait_until("both see the death", seconds(20), || {
@@ -318,13 +325,7 @@ fn third_node(pair: &Pair) -> Result<()> {
         wait_until("it is active again", seconds(60), || active(host) > former)?;
     }
     gamma.start_heartbeat()?;
-    for host in all {
-        for other in all.iter().filter(|other| !Arc::ptr_eq(other, host)) {
-            wait_until("everybody sees everybody", seconds(30), || {
-                view(&host.log(), other.name()) == "active"
-            })?;
-        }
-    }
+    all_see_each_other(&all, seconds(30))?;
     if pair.variant.pair.contains(&Implementation::Legacy) {
         return Ok(());
     }
